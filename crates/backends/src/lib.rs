@@ -1,0 +1,1 @@
+//! Remote systems behind the seams

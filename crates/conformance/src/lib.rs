@@ -1,0 +1,1 @@
+//! Runs rule-set regression suites against the engine in process

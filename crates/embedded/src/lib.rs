@@ -1,0 +1,1 @@
+//! Built-in defaults: journal, lakehouse, local state

@@ -1,0 +1,1 @@
+//! Compiled SecLang policies and transactions: bytes in, verdict out

@@ -1,0 +1,1 @@
+//! Users, sessions, audit trail and the control database

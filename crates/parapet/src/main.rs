@@ -1,0 +1,2 @@
+//! The Parapet binary: configuration, wiring, command line
+fn main() {}

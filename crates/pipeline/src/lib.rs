@@ -1,0 +1,1 @@
+//! Router, tracks, processors, alerting: what happens to an event after the gateway

@@ -1,0 +1,38 @@
+//! Where alerts are kept and triaged.
+
+use crate::PortError;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use parapet_event::{Alert, AlertState};
+use ulid::Ulid;
+
+/// Which alerts, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertQuery {
+    /// Raised at or after.
+    pub start_time: Option<DateTime<Utc>>,
+    /// Raised before.
+    pub end_time: Option<DateTime<Utc>>,
+    /// Triage state.
+    pub state: Option<AlertState>,
+    /// Only alerts older than this one.
+    pub before: Option<Ulid>,
+    /// At most so many (1–1,000).
+    pub limit: usize,
+}
+
+/// The store of alerts.
+#[async_trait]
+pub trait AlertStore: Send + Sync {
+    /// Inserts the alert, or replaces the one with the same id.
+    async fn put(&self, alert: &Alert) -> Result<(), PortError>;
+
+    /// One alert.
+    async fn get(&self, id: Ulid) -> Result<Option<Alert>, PortError>;
+
+    /// A page of alerts, newest first.
+    async fn list(&self, query: &AlertQuery) -> Result<Vec<Alert>, PortError>;
+
+    /// Changes the triage state; `false` if there is no such alert. `by` goes to the audit trail.
+    async fn set_state(&self, id: Ulid, state: AlertState, by: &str) -> Result<bool, PortError>;
+}

@@ -1,0 +1,32 @@
+//! The seams between rooms.
+//!
+//! Rooms never import each other; they meet at the traits of this crate and are wired together by
+//! the binary. One file per seam: the trait, the data that crosses it and what every implementation
+//! must guarantee. [`registry`] is how a plugin becomes known, [`layers`] what is applied to plugins
+//! once instead of in each.
+
+pub mod accounts;
+pub mod alerts;
+pub mod channel;
+pub mod error;
+pub mod layers;
+pub mod ledger;
+pub mod live;
+pub mod registry;
+pub mod secret;
+pub mod sink;
+pub mod store;
+pub mod stream;
+pub mod traffic;
+
+pub use accounts::Accounts;
+pub use alerts::AlertStore;
+pub use channel::Channel;
+pub use error::{ErrorKind, PortError};
+pub use ledger::Ledger;
+pub use live::LiveFeed;
+pub use secret::Secret;
+pub use sink::EventSink;
+pub use store::EventStore;
+pub use stream::{Entry, EntryId, EventStream, StreamConsumer};
+pub use traffic::TrafficSource;

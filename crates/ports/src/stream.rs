@@ -1,0 +1,69 @@
+//! Durable streams of events with consumer groups.
+
+use crate::PortError;
+use async_trait::async_trait;
+use parapet_event::SecurityEvent;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Position of an entry in its stream. Opaque outside the stream that issued it; ordered within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u64, pub u64);
+
+/// One delivered entry.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// To acknowledge it.
+    pub id: EntryId,
+    /// How often it has been delivered, this delivery included.
+    pub deliveries: u32,
+    /// The event.
+    pub event: Arc<SecurityEvent>,
+}
+
+/// How far a consumer group is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// Entries ever appended.
+    pub appended: u64,
+    /// Entries not yet delivered to the group.
+    pub unread: u64,
+    /// Entries delivered but not acknowledged.
+    pub pending: u64,
+}
+
+/// A durable stream.
+///
+/// Guarantees: when `append` returns, the events survive a crash of the process. Each consumer group
+/// sees every event at least once. An entry that was read but not acknowledged is delivered again,
+/// after a restart or through [`StreamConsumer::reclaim`].
+#[async_trait]
+pub trait EventStream: Send + Sync {
+    /// Name of the stream, for metrics and messages.
+    fn name(&self) -> &str;
+
+    /// Appends the batch, in order, all or nothing.
+    ///
+    /// # Errors
+    /// `Full` when a declared size limit is reached, `Unavailable` when the stream is away.
+    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError>;
+
+    /// Joins a consumer group, which is created at the start of the stream if it is new.
+    async fn consumer(&self, group: &str, consumer: &str) -> Result<Box<dyn StreamConsumer>, PortError>;
+
+    /// How far the group is behind.
+    async fn lag(&self, group: &str) -> Result<Lag, PortError>;
+}
+
+/// One member of a consumer group.
+#[async_trait]
+pub trait StreamConsumer: Send {
+    /// Up to `max` new entries; waits up to `wait` for the first one. Cancel safe.
+    async fn read(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, PortError>;
+
+    /// Marks entries as done. Acknowledging twice is harmless.
+    async fn acknowledge(&mut self, ids: &[EntryId]) -> Result<(), PortError>;
+
+    /// Takes over entries that some member read at least `idle` ago and never acknowledged.
+    async fn reclaim(&mut self, idle: Duration, max: usize) -> Result<Vec<Entry>, PortError>;
+}
