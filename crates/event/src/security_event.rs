@@ -66,11 +66,7 @@ impl SecurityEvent {
 
     /// Value of a request header (first one, name in any case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.request
-            .headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.request.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 

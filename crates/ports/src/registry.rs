@@ -63,9 +63,6 @@ pub fn find<'a, T: ?Sized>(slices: &[&'a [Plugin<T>]], kind: &str) -> Result<&'a
     let all = || slices.iter().flat_map(|slice| slice.iter());
     all().find(|plugin| plugin.kind == kind).ok_or_else(|| {
         let known: Vec<_> = all().map(|plugin| plugin.kind).collect();
-        PortError::new(
-            crate::ErrorKind::Config,
-            format!("unknown kind \"{kind}\"; known kinds: {}", known.join(", ")),
-        )
+        PortError::new(crate::ErrorKind::Config, format!("unknown kind \"{kind}\"; known kinds: {}", known.join(", ")))
     })
 }
