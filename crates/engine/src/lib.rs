@@ -1,1 +1,9 @@
-//! Compiled SecLang policies and transactions: bytes in, verdict out
+//! Compiled SecLang policies and transactions: bytes in, verdict out.
+//!
+//! A policy is compiled once from a SecLang configuration and shared; a transaction runs
+//! one request and its response through the five phases of that policy. The engine has no clock, no
+//! network and no global state.
+
+mod body;
+mod operators;
+mod transformations;

@@ -1,0 +1,9 @@
+//! Body and cookie parsers: complete byte slices in, names and values out.
+//!
+//! None of them recurses on input, and each stops as soon as its sink returns `false`.
+
+pub(crate) mod cookies;
+pub(crate) mod json;
+pub(crate) mod multipart;
+pub(crate) mod urlencoded;
+pub(crate) mod xml;

@@ -1,0 +1,1 @@
+//! `@beginsWith`: `matches(argument: &[u8], value: &[u8]) -> bool`.

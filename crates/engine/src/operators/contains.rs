@@ -1,0 +1,1 @@
+//! `@contains`: `matches(argument: &[u8], value: &[u8]) -> bool`.

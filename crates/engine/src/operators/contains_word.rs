@@ -1,0 +1,1 @@
+//! `@containsWord`: `matches(argument: &[u8], value: &[u8]) -> bool`.

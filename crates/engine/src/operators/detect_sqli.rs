@@ -1,0 +1,1 @@
+//! `@detectSQLi`: `detect(value: &[u8]) -> Option<Fingerprint>` (derefs to bytes).

@@ -1,0 +1,1 @@
+//! `@detectXSS`: `detect(value: &[u8]) -> bool`.

@@ -1,0 +1,1 @@
+//! `@endsWith`: `matches(argument: &[u8], value: &[u8]) -> bool`.

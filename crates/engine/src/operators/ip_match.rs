@@ -1,0 +1,1 @@
+//! `@ipMatch`, `@ipMatchFromFile`: `IpMatch::compile(argument)`, `IpMatch::compile_file(text)`, `matches(&self, value)`.

@@ -1,0 +1,1 @@
+//! `@streq`: `matches(argument: &[u8], value: &[u8]) -> bool`.

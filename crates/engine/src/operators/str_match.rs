@@ -1,0 +1,1 @@
+//! `@strmatch`: `matches(argument: &[u8], value: &[u8]) -> bool`.

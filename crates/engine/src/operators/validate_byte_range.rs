@@ -1,0 +1,1 @@
+//! `@validateByteRange`: `ValidateByteRange::compile(argument)`, `matches(&self, value)` (true = a byte lies outside).

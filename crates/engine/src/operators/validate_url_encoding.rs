@@ -1,0 +1,1 @@
+//! `@validateUrlEncoding`: `matches(value) -> bool` (true = invalid).

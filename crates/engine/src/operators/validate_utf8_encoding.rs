@@ -1,0 +1,1 @@
+//! `@validateUtf8Encoding`: `matches(value) -> bool` (true = invalid).

@@ -1,0 +1,1 @@
+//! `@verifyCPF`: `verify(candidate: &[u8]) -> bool`.

@@ -1,0 +1,1 @@
+//! `@verifySSN`: `verify(candidate: &[u8]) -> bool`.

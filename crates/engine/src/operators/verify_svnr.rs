@@ -1,0 +1,1 @@
+//! `@verifySVNR`: `verify(candidate: &[u8]) -> bool`.

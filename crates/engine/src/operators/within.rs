@@ -1,0 +1,1 @@
+//! `@within`: `matches(argument: &[u8], value: &[u8]) -> bool`.
