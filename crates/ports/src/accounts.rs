@@ -71,12 +71,27 @@ pub trait Accounts: Send + Sync {
     /// Checks the password and opens a session. Takes the same time for known and unknown users.
     async fn login(&self, username: &str, password: &Secret, peer: IpAddr) -> Result<Session, LoginError>;
 
-    /// The session of a token, if it is valid now.
+    /// The session of a token, if it is valid now. Counts as use: the idle time starts again.
     async fn session(&self, token: &Secret) -> Result<Option<ActiveSession>, PortError>;
 
-    /// Ends a session.
-    async fn logout(&self, token: &Secret) -> Result<(), PortError>;
+    /// Whether the token's session is valid now, without counting as use: a screen that only
+    /// watches does not keep a session alive.
+    async fn is_active(&self, token: &Secret) -> Result<bool, PortError>;
 
-    /// Sets a new password after checking the current one; ends all other sessions of the user.
-    async fn change_password(&self, username: &str, current: &Secret, new: &Secret) -> Result<(), LoginError>;
+    /// Ends a session. `peer` goes to the audit trail.
+    async fn logout(&self, token: &Secret, peer: IpAddr) -> Result<(), PortError>;
+
+    /// Sets a new password for the user of this session after checking the current one; ends all
+    /// other sessions of the user. Throttled like a login.
+    ///
+    /// # Errors
+    /// `Refused` for a wrong current password or a token without a session; `Port` of kind
+    /// `Rejected` for a new password that breaks the password rules.
+    async fn change_password(
+        &self,
+        token: &Secret,
+        current: &Secret,
+        new: &Secret,
+        peer: IpAddr,
+    ) -> Result<(), LoginError>;
 }

@@ -4,6 +4,7 @@ use crate::PortError;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{Alert, AlertState};
+use std::net::IpAddr;
 use ulid::Ulid;
 
 /// Which alerts, newest first.
@@ -33,6 +34,7 @@ pub trait AlertStore: Send + Sync {
     /// A page of alerts, newest first.
     async fn list(&self, query: &AlertQuery) -> Result<Vec<Alert>, PortError>;
 
-    /// Changes the triage state; `false` if there is no such alert. `by` goes to the audit trail.
-    async fn set_state(&self, id: Ulid, state: AlertState, by: &str) -> Result<bool, PortError>;
+    /// Changes the triage state; `false` if there is no such alert. Who (`by`) and from where
+    /// (`peer`) goes to the audit trail.
+    async fn set_state(&self, id: Ulid, state: AlertState, by: &str, peer: IpAddr) -> Result<bool, PortError>;
 }
