@@ -30,6 +30,9 @@ pub struct Lag {
     pub unread: u64,
     /// Entries delivered but not acknowledged.
     pub pending: u64,
+    /// Entries removed before the group acknowledged them: trimmed at a size limit, or damaged. What
+    /// is neither unread, pending nor dropped was acknowledged.
+    pub dropped: u64,
 }
 
 /// A durable stream.
