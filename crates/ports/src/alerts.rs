@@ -25,7 +25,9 @@ pub struct AlertQuery {
 /// The store of alerts.
 #[async_trait]
 pub trait AlertStore: Send + Sync {
-    /// Inserts the alert, or replaces the one with the same id.
+    /// Inserts the alert, or replaces the one with the same id, except for its triage state: only
+    /// [`AlertStore::set_state`] changes that, so that counting another event onto an alert never
+    /// undoes what an analyst just decided.
     async fn put(&self, alert: &Alert) -> Result<(), PortError>;
 
     /// One alert.

@@ -10,6 +10,12 @@ pub trait Channel: Send + Sync {
     /// Name in the configuration.
     fn name(&self) -> &str;
 
+    /// Whether this channel is configured for such an alert. Others are neither queued nor counted.
+    fn wants(&self, alert: &Alert) -> bool {
+        let _ = alert;
+        true
+    }
+
     /// Delivers; returns when the other side confirmed.
     async fn deliver(&self, alert: &Alert, event: &SecurityEvent) -> Result<(), PortError>;
 }

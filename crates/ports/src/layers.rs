@@ -62,6 +62,10 @@ impl Channel for Retrying {
         self.inner.name()
     }
 
+    fn wants(&self, alert: &Alert) -> bool {
+        self.inner.wants(alert)
+    }
+
     async fn deliver(&self, alert: &Alert, event: &SecurityEvent) -> Result<(), PortError> {
         self.deliver_counting(alert, event).await.1
     }

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod channel;
+pub mod egress;
 pub mod error;
 pub mod layers;
 pub mod ledger;
