@@ -18,6 +18,7 @@ pub mod secret;
 pub mod sink;
 pub mod store;
 pub mod stream;
+pub mod suites;
 pub mod traffic;
 
 pub use accounts::Accounts;

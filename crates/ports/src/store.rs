@@ -25,7 +25,8 @@ pub trait EventStore: Send + Sync {
     /// One event.
     async fn get(&self, id: Ulid) -> Result<Option<SecurityEvent>, PortError>;
 
-    /// Counts by key and time.
+    /// Counts by key and time, sorted by time, then by count (highest first), then by key. Among keys
+    /// with equal counts the limit keeps those that sort first.
     async fn aggregate(&self, query: &AggregateQuery) -> Result<Vec<Bucket>, PortError>;
 
     /// Deletes events older than `before`; returns how many (whole files may be kept a little longer).
