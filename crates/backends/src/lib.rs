@@ -1,1 +1,3 @@
 //! Remote systems behind the seams
+
+pub mod download;
