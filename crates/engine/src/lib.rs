@@ -7,3 +7,5 @@
 mod body;
 mod operators;
 mod transformations;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,68 @@
+//! `t:compressWhitespace`, `t:removeWhitespace`, `t:trim`, `t:trimLeft` and `t:trimRight`.
+
+use super::{any, is_space};
+
+/// The non-breaking space of Latin-1, which only `removeWhitespace` counts as white space.
+const NBSP: u8 = 0xa0;
+
+/// Each run of white space becomes one space.
+pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
+    let tidy_spaces = |input: &[u8]| !input.windows(2).any(|pair| pair == b"  ");
+    if !any(input, is_space) || (!any(input, |byte| byte != b' ' && is_space(byte)) && tidy_spaces(input)) {
+        return false;
+    }
+    let mut in_space = false;
+    for &byte in input {
+        let space = is_space(byte);
+        if !space {
+            out.push(byte);
+        } else if !in_space {
+            out.push(b' ');
+        }
+        in_space = space;
+    }
+    true
+}
+
+/// Takes all white space out.
+pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> bool {
+    let space = |byte: u8| is_space(byte) || byte == NBSP;
+    if !any(input, space) {
+        return false;
+    }
+    out.extend(input.iter().copied().filter(|&byte| !space(byte)));
+    true
+}
+
+/// Takes white space off both ends.
+pub(super) fn trim(input: &[u8], out: &mut Vec<u8>) -> bool {
+    keep(input, skip_right(skip_left(input)), out)
+}
+
+/// Takes leading white space off.
+pub(super) fn trim_left(input: &[u8], out: &mut Vec<u8>) -> bool {
+    keep(input, skip_left(input), out)
+}
+
+/// Takes trailing white space off.
+pub(super) fn trim_right(input: &[u8], out: &mut Vec<u8>) -> bool {
+    keep(input, skip_right(input), out)
+}
+
+fn skip_left(input: &[u8]) -> &[u8] {
+    let start = input.iter().position(|&byte| !is_space(byte)).unwrap_or(input.len());
+    &input[start..]
+}
+
+fn skip_right(input: &[u8]) -> &[u8] {
+    let end = input.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1);
+    &input[..end]
+}
+
+fn keep(input: &[u8], kept: &[u8], out: &mut Vec<u8>) -> bool {
+    if kept.len() == input.len() {
+        return false;
+    }
+    out.extend_from_slice(kept);
+    true
+}
