@@ -7,3 +7,4 @@ pub(crate) mod json;
 pub(crate) mod multipart;
 pub(crate) mod urlencoded;
 pub(crate) mod xml;
+mod xml_encoding;

@@ -20,7 +20,7 @@ mod nulls;
 mod parity;
 mod php_args_names;
 mod sql_hex_decode;
-mod url_decode;
+pub(crate) mod url_decode;
 mod url_decode_uni;
 mod url_encode;
 mod utf8_to_unicode;
@@ -76,7 +76,7 @@ pub(crate) fn apply(transformation: Transformation, input: &[u8], out: &mut Vec<
 
 /// Whether any byte satisfies the predicate; whole blocks at a time, so that it is compiled to vector
 /// instructions.
-fn any(input: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
+pub(crate) fn any(input: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
     let (blocks, rest) = input.as_chunks::<32>();
     blocks.iter().any(|block| block.iter().fold(false, |found, &byte| found | predicate(byte)))
         || rest.iter().any(|&byte| predicate(byte))
