@@ -70,6 +70,8 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
+    /// Queued or being tried. Taken up again after a restart.
+    Pending,
     /// The channel confirmed it.
     Delivered,
     /// Every attempt failed.

@@ -1,1 +1,39 @@
-//! Router, tracks, processors, alerting: what happens to an event after the gateway
+//! Router, tracks, processors, alerting: what happens to an event after the gateway.
+//!
+//! The story, one file per verb, top to bottom:
+//!
+//! 1. [`spool`] takes events from the request path and makes them durable
+//! 2. [`router`] validates ([`validate`]), scores ([`severity`]) and classifies ([`classify`],
+//!    [`scanner`]) each event and puts it on its tracks
+//! 3. [`realtime`] raises alerts and hands them to the channels ([`delivery`])
+//! 4. [`analytics`] writes every event to the store
+//! 5. [`ledger`] accounts for every event at every hop, [`dead_letter`] keeps what cannot be
+//!    processed, [`health`] says what is wrong right now
+//!
+//! [`Pipeline::start`] wires the stages to streams, stores and channels, all of which are known here
+//! only as the traits of `parapet-ports`. Stages share nothing but the ledger: each runs in a task of
+//! its own and meets the next one at a durable stream, so one that is stuck delays no other.
+
+mod alert;
+pub mod analytics;
+pub mod classify;
+pub mod dead_letter;
+pub mod delivery;
+pub mod health;
+pub mod ledger;
+mod monitor;
+mod pipeline;
+pub mod realtime;
+mod resume;
+pub mod router;
+pub mod scanner;
+mod sequence;
+pub mod severity;
+pub mod spool;
+mod stage;
+pub mod validate;
+
+#[cfg(test)]
+mod example;
+
+pub use pipeline::{Config, Parts, Pipeline, Running};
