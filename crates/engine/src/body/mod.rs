@@ -5,6 +5,8 @@
 pub(crate) mod cookies;
 pub(crate) mod json;
 pub(crate) mod multipart;
+mod multipart_boundary;
+mod multipart_disposition;
 pub(crate) mod urlencoded;
 pub(crate) mod xml;
 mod xml_encoding;

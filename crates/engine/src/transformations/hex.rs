@@ -13,7 +13,7 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
 }
 
 /// The byte that the two first bytes of `input` spell, if both are hexadecimal digits.
-pub(super) fn pair(input: &[u8]) -> Option<u8> {
+pub(crate) fn pair(input: &[u8]) -> Option<u8> {
     match *input {
         [high, low, ..] => Some(digit(high)? << 4 | digit(low)?),
         _ => None,

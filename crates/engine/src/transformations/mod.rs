@@ -11,7 +11,7 @@ mod comments;
 mod css_decode;
 mod digest;
 mod escape_seq_decode;
-mod hex;
+pub(crate) mod hex;
 mod html_entity_decode;
 mod js_decode;
 mod letter_case;
