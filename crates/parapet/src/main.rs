@@ -1,5 +1,6 @@
 //! The Parapet binary: configuration, wiring, command line.
 
+mod config;
 mod crs;
 #[cfg(test)]
 mod test_data;
