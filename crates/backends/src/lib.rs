@@ -1,3 +1,16 @@
-//! Remote systems behind the seams
+//! Remote systems behind the seams, one file per plugin.
+//!
+//! Adding a channel: one file in `channels/` with its configuration, code, documentation and tests,
+//! and one line in [`CHANNELS`].
 
-pub mod download;
+mod channels;
+mod egress;
+mod template;
+
+use parapet_ports::Channel;
+use parapet_ports::registry::Plugin;
+
+/// Channels that deliver alerts.
+pub static CHANNELS: &[Plugin<dyn Channel>] = &[channels::log::PLUGIN, channels::webhook::PLUGIN];
+
+pub use template::PLACEHOLDERS;
