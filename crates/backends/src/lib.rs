@@ -1,9 +1,10 @@
-//! Remote systems behind the seams, one file per plugin.
+//! Remote systems behind the seams, one file per plugin; and [`download`], for what setup fetches.
 //!
 //! Adding a channel: one file in `channels/` with its configuration, code, documentation and tests,
 //! and one line in [`CHANNELS`].
 
 mod channels;
+pub mod download;
 mod egress;
 mod template;
 
