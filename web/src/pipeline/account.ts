@@ -1,0 +1,97 @@
+/** Reads the ledger: what each hop says, and whether every event is accounted for. */
+import type { HopCount } from '../api/types';
+import { count, plural } from '../format/number';
+
+export type Standing = 'complete' | 'working' | 'missing' | 'unbalanced';
+
+export interface HopAccount {
+  name: string;
+  title: string;
+  hop: HopCount;
+  dropped: number;
+  standing: Standing;
+  statement: string;
+}
+
+export interface Account {
+  hops: HopAccount[];
+  standing: Standing;
+  headline: string;
+  detail: string;
+}
+
+const KINDS: Record<string, string> = {
+  spool: 'Spool',
+  track: 'Track',
+  store: 'Store',
+  channel: 'Alert channel',
+};
+
+const KNOWN: Record<string, string> = {
+  spool: 'Spool, gateway to router',
+  'track:realtime': 'Real-time track',
+  'track:analytics': 'Analytics track',
+};
+
+/** Words for the name of a hop; unknown ones stay readable. */
+export function hopTitle(name: string): string {
+  const known = KNOWN[name];
+  if (known !== undefined) return known;
+  const [kind, ...rest] = name.split(':');
+  const word = KINDS[kind ?? ''];
+  return word === undefined || rest.length === 0 ? name : `${word} ${rest.join(':')}`;
+}
+
+/** The whole account. */
+export function accountOf(ledger: Record<string, HopCount>): Account {
+  const hops = Object.entries(ledger)
+    .map(([name, hop]) => hopAccount(name, hop))
+    .sort((a, b) => order(a.name) - order(b.name) || a.name.localeCompare(b.name));
+  const dropped = hops.reduce((sum, hop) => sum + hop.dropped, 0);
+  const moving = hops.reduce((sum, hop) => sum + hop.hop.in_flight, 0);
+  if (hops.some((hop) => hop.standing === 'unbalanced')) {
+    return {
+      hops,
+      standing: 'unbalanced',
+      headline: 'The counts do not add up',
+      detail: 'At least one hop has handed on more events than it was given. This is a fault in the accounting; please report it.',
+    };
+  }
+  if (dropped > 0) {
+    return {
+      hops,
+      standing: 'missing',
+      headline: `Incomplete: ${plural(dropped, 'event')} missing`,
+      detail: 'They were given up for the reasons below. Lists and charts do not contain them.',
+    };
+  }
+  return {
+    hops,
+    standing: moving > 0 ? 'working' : 'complete',
+    headline: 'Complete: nothing is missing',
+    detail:
+      moving > 0
+        ? `${plural(moving, 'event')} ${moving === 1 ? 'is' : 'are'} on the way.`
+        : 'Every event that was produced has been delivered.',
+  };
+}
+
+function hopAccount(name: string, hop: HopCount): HopAccount {
+  const dropped = Object.values(hop.dropped).reduce((sum, n) => sum + n, 0);
+  const title = hopTitle(name);
+  const accounted = hop.delivered + dropped + hop.in_flight;
+  if (accounted !== hop.produced) {
+    const statement = `Does not add up: ${count(accounted)} accounted for, ${count(hop.produced)} produced`;
+    return { name, title, hop, dropped, standing: 'unbalanced', statement };
+  }
+  if (dropped > 0) return { name, title, hop, dropped, standing: 'missing', statement: `${count(dropped)} missing` };
+  if (hop.in_flight > 0) {
+    return { name, title, hop, dropped, standing: 'working', statement: `Complete so far, ${count(hop.in_flight)} on the way` };
+  }
+  return { name, title, hop, dropped, standing: 'complete', statement: hop.produced === 0 ? 'Nothing yet' : 'Complete' };
+}
+
+function order(name: string): number {
+  const place = ['spool', 'router', 'track', 'processor', 'store', 'channel'].indexOf(name.split(':')[0] ?? '');
+  return place < 0 ? 99 : place;
+}
