@@ -3,160 +3,730 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts, newest first. */
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Triage an alert. The change goes to the audit trail. */
+        patch: operations["triageAlert"];
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Events, newest first. */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts of events by key and time. */
+        get: operations["summarizeEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One event. */
+        get: operations["getEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Account of every event by hop: produced = delivered + dropped + in flight. */
+        get: operations["getLedger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch what happens, as server-sent events.
+         * @description `traffic` (TrafficTick) every second, `security-event` (SecurityEvent), `alert` (Alert, from the
+         *     role analyst on), `missed` (Missed) where messages were skipped. Viewers get security events
+         *     without findings, headers and query string. The stream ends with the session.
+         */
+        get: operations["watchLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document. */
+        get: operations["getOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is running and how much traffic it saw. */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The session of the caller. */
+        get: operations["getSession"];
+        put?: never;
+        /** Log in. */
+        post: operations["login"];
+        /** Log out. */
+        delete: operations["logout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the caller's password; ends all other sessions of the user. */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process answers at all. */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics in the Prometheus text format. With a configured token only for its bearer, otherwise
+         *     only where the console listens on loopback.
+         */
+        get: operations["getMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process can do its work. */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @enum {string} */
+        /**
+         * @description What was done with a request.
+         * @enum {string}
+         */
         Action: "blocked" | "detected" | "rejected";
-        /** @enum {string} */
-        Track: "realtime" | "analytics";
-        /** @enum {string} */
-        SeverityBand: "low" | "medium" | "high" | "critical";
-        /** @enum {string} */
+        /** @description Raised when a real-time event is severe enough; repeats count onto the open alert. */
+        Alert: {
+            attack_type: components["schemas"]["AttackClass"] | null;
+            /** @description Client of the event. */
+            client_ip: string;
+            /**
+             * Format: int64
+             * @description Events counted onto this alert, the first included.
+             */
+            count: number;
+            /** @description One entry per channel. */
+            deliveries: components["schemas"]["Delivery"][];
+            /** @description Event that raised it (ULID). */
+            event_id: string;
+            /** @description Unique, sortable by time (ULID). */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the last of them arrived.
+             */
+            last_seen: string;
+            /** @description Rule with the most points. */
+            rule_id: string | null;
+            /**
+             * Format: int32
+             * @description Severity of the event, 0–100.
+             */
+            severity: number;
+            /** @description Site of the event. */
+            site: string;
+            /** @description Triage state. */
+            state: components["schemas"]["AlertState"];
+            /**
+             * Format: date-time
+             * @description When it was raised.
+             */
+            timestamp: string;
+            /** @description One line for people. */
+            title: string;
+        };
+        /** @description New triage state of an alert. */
+        AlertChange: {
+            /** @description The state. */
+            state: components["schemas"]["AlertState"];
+        };
+        /**
+         * @description Triage state of an alert.
+         * @enum {string}
+         */
+        AlertState: "open" | "acknowledged" | "closed";
+        /**
+         * @description Kind of attack.
+         * @enum {string}
+         */
         AttackClass: "sqli" | "xss" | "rce" | "lfi" | "rfi" | "injection-php" | "injection-java" | "injection-generic" | "fixation" | "scanner" | "protocol" | "protocol-violation" | "disclosure" | "web-shell" | "generic";
-        ScoreEntry: {
-            score: string;
-            points: number;
+        /** @description One count. */
+        Bucket: {
+            /**
+             * Format: int64
+             * @description Events.
+             */
+            count: number;
+            /** @description Value of the key; empty where the event has none. */
+            key: string;
+            /**
+             * Format: date-time
+             * @description Start of the time bucket; null without an interval.
+             */
+            time: string | null;
         };
-        Finding: {
-            rule_id: number;
-            phase: number;
+        /** @description Name and password. */
+        Credentials: {
+            /**
+             * Format: password
+             * @description Password.
+             */
+            password: string;
+            /** @description User name. */
+            username: string;
+        };
+        /** @description Delivery of an alert to one channel. */
+        Delivery: {
+            /**
+             * Format: int32
+             * @description Attempts made.
+             */
+            attempts: number;
+            /** @description Name of the channel in the configuration. */
+            channel: string;
+            /** @description Last error. */
+            error?: string;
+            /** @description What became of it. */
+            state: components["schemas"]["DeliveryState"];
+            /**
+             * Format: date-time
+             * @description When the state was reached.
+             */
+            timestamp: string;
+        };
+        /**
+         * @description State of a delivery.
+         * @enum {string}
+         */
+        DeliveryState: "delivered" | "failed";
+        /** @description Body of every answer that is not a success. */
+        ErrorBody: {
+            /** @description What went wrong. */
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /** @description What went wrong, for programs and for people. */
+        ErrorDetail: {
+            /**
+             * @description Stable name for programs.
+             * @example bad_parameter
+             */
+            code: string;
+            /** @description What is wrong and what to do, for people. */
             message: string;
+        };
+        /** @description One rule that matched. */
+        Finding: {
+            /** @description `logdata` of the rule. */
             data: string;
-            tags: string[];
-            rule_severity: number | null;
-            variable: string;
-            matched: string;
-            operator: string;
-            scores: components["schemas"]["ScoreEntry"][];
+            /** @description Rule file name. */
             file: string;
+            /**
+             * Format: int32
+             * @description Line in that file, from 1.
+             */
             line: number;
+            /** @description The text that matched, after transformations. */
+            matched: string;
+            /** @description Message of the rule. */
+            message: string;
+            /** @description Operator and its argument as in the rule. */
+            operator: string;
+            /**
+             * Format: int32
+             * @description Phase in which it matched, 1–5.
+             */
+            phase: number;
+            /**
+             * Format: int32
+             * @description Rule id; 0 for findings of the HTTP parser itself.
+             */
+            rule_id: number;
+            /**
+             * Format: int32
+             * @description SecLang severity of the rule, 0 EMERGENCY to 7 DEBUG.
+             */
+            rule_severity: number | null;
+            /** @description Points the rule added to each score. */
+            scores: components["schemas"]["ScoreEntry"][];
+            /** @description Tags of the rule. */
+            tags: string[];
+            /**
+             * @description Variable that matched.
+             * @example ARGS:q
+             */
+            variable: string;
         };
+        /**
+         * @description What to count by.
+         * @enum {string}
+         */
+        GroupBy: "track" | "attack_type" | "action" | "severity" | "client_ip" | "rule_id" | "site";
+        /** @description Account of one hop of the pipeline: produced = delivered + dropped + in flight. */
+        HopCount: {
+            /**
+             * Format: int64
+             * @description Events the hop confirmed.
+             */
+            delivered: number;
+            /** @description Events given up, by reason. */
+            dropped: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Events that are neither delivered nor dropped.
+             */
+            in_flight: number;
+            /**
+             * Format: int64
+             * @description Events handed to the hop.
+             */
+            produced: number;
+        };
+        /** @description Data of the message `missed`. */
+        Missed: {
+            /**
+             * Format: int64
+             * @description Messages this watcher was not shown since the last one.
+             */
+            count: number;
+        };
+        /** @description Which producer numbered the event. */
         Origin: {
+            /** @description Unique per start of a process (ULID). */
             instance: string;
-            worker: number;
+            /**
+             * Format: int64
+             * @description Sequence number, from 1 without gaps per instance and worker.
+             */
             sequence: number;
+            /**
+             * Format: int32
+             * @description Worker number within the instance.
+             */
+            worker: number;
         };
+        /** @description What is running and how much traffic it saw. */
+        Overview: {
+            /** @description Hash of the policy in force. */
+            policy: string;
+            /** @description Names of the protected sites. */
+            sites: string[];
+            /** @description Requests since the gateway started. */
+            traffic: components["schemas"]["TrafficTotals"];
+            /**
+             * Format: int64
+             * @description Seconds since the process started.
+             */
+            uptime_seconds: number;
+            /** @description Version of the binary. */
+            version: string;
+        };
+        /** @description The current and the new password. */
+        PasswordChange: {
+            /**
+             * Format: password
+             * @description Current password.
+             */
+            current: string;
+            /**
+             * Format: password
+             * @description New password, at least 12 characters.
+             */
+            new: string;
+        };
+        /** @description Answer of a probe. */
+        Probe: {
+            /** @description Why it is not `ok`. */
+            reasons: string[];
+            /** @description `ok` or `unavailable`. */
+            status: string;
+        };
+        /** @description The request as shown to an analyst. Bytes that are not UTF-8 read `\xHH`. */
         RequestSummary: {
-            method: string;
-            uri: string;
-            protocol: string;
-            host: string;
-            user_agent: string;
-            headers: string[][];
+            /**
+             * Format: int64
+             * @description Bytes of body received.
+             */
             body_bytes: number;
+            /** @description All headers in order as name and value, sensitive ones redacted. */
+            headers: [
+                string,
+                string
+            ][];
+            /** @description Host header. */
+            host: string;
+            /** @description Method as sent. */
+            method: string;
+            /** @description Protocol as sent. */
+            protocol: string;
+            /** @description Request target as sent. */
+            uri: string;
+            /** @description User-Agent header. */
+            user_agent: string;
         };
+        /**
+         * @description What a principal may do. Each role includes the ones before it.
+         * @enum {string}
+         */
+        Role: "viewer" | "analyst" | "admin";
+        /** @description One line of the score ledger. */
+        ScoreEntry: {
+            /**
+             * Format: int64
+             * @description Points added, negative if taken away.
+             */
+            points: number;
+            /**
+             * @description Name of the TX variable.
+             * @example inbound_anomaly_score_pl1
+             */
+            score: string;
+        };
+        /** @description What was found in one transaction, and what was done about it. */
+        SecurityEvent: {
+            /** @description What was done. */
+            action: components["schemas"]["Action"];
+            attack_type: components["schemas"]["AttackClass"] | null;
+            /**
+             * @description Address of the client.
+             * @example 203.0.113.7
+             */
+            client_ip: string;
+            /**
+             * Format: int32
+             * @description Port of the client's connection.
+             */
+            client_port: number;
+            /** @description Rules that matched, in order. */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * @description Unique, sortable by time (ULID); also the request id on the block page.
+             * @example 01JDA5ZQ3V0000000000000000
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Inbound anomaly score.
+             */
+            inbound_score: number;
+            /**
+             * Format: int32
+             * @description Inbound score at which a request is blocked.
+             */
+            inbound_threshold: number;
+            /** @description Which worker produced it, and its number there. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int32
+             * @description Outbound anomaly score.
+             */
+            outbound_score: number;
+            /**
+             * Format: int32
+             * @description Blocking paranoia level, 1–4.
+             */
+            paranoia_level: number;
+            /** @description Hash of the policy that decided (first 16 hex digits of SHA-256). */
+            policy: string;
+            /** @description The request, redacted. */
+            request: components["schemas"]["RequestSummary"];
+            /** @description Id of the rule with the most points; null if the request could not be parsed. */
+            rule_id: string | null;
+            /**
+             * Format: int32
+             * @description Version of this structure.
+             */
+            schema: number;
+            /**
+             * Format: int32
+             * @description Severity from 0 to 100: critical from 80, high from 60, medium from 40, low below.
+             */
+            severity: number;
+            /** @description Name of the protected site. */
+            site: string;
+            /**
+             * Format: int32
+             * @description Status sent to the client.
+             */
+            status: number;
+            /**
+             * Format: date-time
+             * @description When the request arrived.
+             */
+            timestamp: string;
+            /** @description Track the router chose. */
+            track?: components["schemas"]["Track"];
+            /** @description Why. */
+            track_reason?: components["schemas"]["TrackReason"];
+        };
+        /** @description The session of the caller. */
+        SessionInfo: {
+            /** @description Token that requests which change something must carry in `X-CSRF-Token`. */
+            csrf: string;
+            /**
+             * Format: date-time
+             * @description When the session ends at the latest.
+             */
+            expires: string;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+            /** @description Who. */
+            username: string;
+        };
+        /**
+         * @description Severity band: low 0–39, medium 40–59, high 60–79, critical 80–100.
+         * @enum {string}
+         */
+        SeverityBand: "low" | "medium" | "high" | "critical";
+        /**
+         * @description Track of the pipeline.
+         * @enum {string}
+         */
+        Track: "realtime" | "analytics";
+        /** @description Which classification rule chose the track. */
         TrackReason: {
+            /**
+             * Format: int32
+             * @description The anomaly score reached the router's threshold.
+             */
+            detail: number;
             /** @enum {string} */
             rule: "anomaly_score";
-            detail: number;
         } | {
+            /**
+             * Format: int32
+             * @description The computed severity is in the critical band.
+             */
+            detail: number;
             /** @enum {string} */
             rule: "critical_severity";
-            detail: number;
         } | {
+            /**
+             * Format: int32
+             * @description A scanner rule matched.
+             */
+            detail: number;
             /** @enum {string} */
             rule: "scanner_rule";
-            detail: number;
         } | {
+            /** @description The user agent names a scanner. */
+            detail: string;
             /** @enum {string} */
             rule: "scanner_user_agent";
-            detail: string;
         } | {
+            /**
+             * Format: int32
+             * @description A rule of a critical family matched.
+             */
+            detail: number;
             /** @enum {string} */
             rule: "critical_rule";
-            detail: number;
         } | {
             /** @enum {string} */
             rule: "default";
         };
-        SecurityEvent: {
-            schema: number;
-            id: string;
-            /** Format: date-time */
+        /** @description Data of the message `traffic`. */
+        TrafficTick: components["schemas"]["TrafficTotals"] & {
+            /**
+             * Format: date-time
+             * @description When the totals were taken.
+             */
             timestamp: string;
-            origin: components["schemas"]["Origin"];
-            site: string;
-            client_ip: string;
-            client_port: number;
-            request: components["schemas"]["RequestSummary"];
-            status: number;
-            action: components["schemas"]["Action"];
-            severity: number;
-            rule_id: string | null;
-            attack_type: null | components["schemas"]["AttackClass"];
-            inbound_score: number;
-            outbound_score: number;
-            inbound_threshold: number;
-            paranoia_level: number;
-            findings: components["schemas"]["Finding"][];
-            policy: string;
-            track?: components["schemas"]["Track"];
-            track_reason?: components["schemas"]["TrackReason"];
         };
-        /** @enum {string} */
-        AlertState: "open" | "acknowledged" | "closed";
-        Delivery: {
-            channel: string;
-            /** @enum {string} */
-            state: "delivered" | "failed";
-            attempts: number;
-            /** Format: date-time */
-            timestamp: string;
-            error?: string;
-        };
-        Alert: {
-            id: string;
-            /** Format: date-time */
-            timestamp: string;
-            event_id: string;
-            title: string;
-            severity: number;
-            attack_type: null | components["schemas"]["AttackClass"];
-            client_ip: string;
-            site: string;
-            rule_id: string | null;
-            count: number;
-            /** Format: date-time */
-            last_seen: string;
-            state: components["schemas"]["AlertState"];
-            deliveries: components["schemas"]["Delivery"][];
-        };
-        Bucket: {
-            /** Format: date-time */
-            time: string | null;
-            key: string;
-            count: number;
-        };
+        /** @description Requests counted since the gateway started. */
         TrafficTotals: {
-            requests: number;
+            /**
+             * Format: int64
+             * @description Refused by a rule.
+             */
             blocked: number;
-            rejected: number;
+            /**
+             * Format: int64
+             * @description Let through with findings.
+             */
             detected: number;
+            /**
+             * Format: int64
+             * @description Refused before any rule ran.
+             */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description Requests answered in any way.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Answered 502 or 504 because the upstream failed.
+             */
             upstream_errors: number;
-        };
-        Overview: {
-            traffic: components["schemas"]["TrafficTotals"];
-            policy: string;
-            version: string;
-            uptime_seconds: number;
-        };
-        HopCount: {
-            produced: number;
-            delivered: number;
-            dropped: {
-                [key: string]: number;
-            };
-            in_flight: number;
-        };
-        Session: {
-            username: string;
-            /** @enum {string} */
-            role: "viewer" | "analyst" | "admin";
-            csrf: string;
-            /** Format: date-time */
-            expires: string;
         };
     };
     responses: never;
@@ -166,4 +736,688 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    listAlerts: {
+        parameters: {
+            query?: {
+                /** @description Triage state. */
+                state?: components["schemas"]["AlertState"];
+                /** @description Raised at or after (RFC 3339). */
+                start_time?: string;
+                /** @description Raised before (RFC 3339). */
+                end_time?: string;
+                /** @description Only alerts older than the one with this id: the last id of the page before. */
+                before?: string;
+                /** @description At most so many, default 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"][];
+                };
+            };
+            /** @description A parameter is unknown or malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Needs the role analyst */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    triageAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert (ULID) */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertChange"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The id is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Needs the role analyst, or wrong X-CSRF-Token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such alert */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description At or after (RFC 3339). */
+                start_time?: string;
+                /** @description Before (RFC 3339). */
+                end_time?: string;
+                /** @description Severity band. */
+                severity?: components["schemas"]["SeverityBand"];
+                /** @description Track. */
+                track?: components["schemas"]["Track"];
+                /** @description Exact client address. */
+                client_ip?: string;
+                /** @description Any finding with this rule id. */
+                rule_id?: number;
+                /** @description Class of the leading rule. */
+                attack_type?: components["schemas"]["AttackClass"];
+                /** @description What was done. */
+                action?: components["schemas"]["Action"];
+                /** @description Exact site. */
+                site?: string;
+                /** @description Text in the URI, the user agent, a rule message or the matched text, in any case. */
+                text?: string;
+                /** @description `X-Next-Cursor` of the page before. */
+                cursor?: string;
+                /** @description At most so many, default 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The next page as `<…>; rel="next"`; absent on the last one */
+                    Link?: string;
+                    /** @description Cursor of the next page; absent on the last one */
+                    "X-Next-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurityEvent"][];
+                };
+            };
+            /** @description A parameter is unknown or malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Needs the role analyst */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    summarizeEvents: {
+        parameters: {
+            query: {
+                /** @description What to count by. */
+                group_by: components["schemas"]["GroupBy"];
+                /** @description Width of the time buckets in seconds; without it one bucket over all time. */
+                interval_seconds?: number;
+                /** @description At most so many keys, those with the highest counts; default 20. */
+                limit?: number;
+                /** @description At or after (RFC 3339). */
+                start_time?: string;
+                /** @description Before (RFC 3339). */
+                end_time?: string;
+                /** @description Severity band. */
+                severity?: components["schemas"]["SeverityBand"];
+                /** @description Track. */
+                track?: components["schemas"]["Track"];
+                /** @description Exact client address. */
+                client_ip?: string;
+                /** @description Any finding with this rule id. */
+                rule_id?: number;
+                /** @description Class of the leading rule. */
+                attack_type?: components["schemas"]["AttackClass"];
+                /** @description What was done. */
+                action?: components["schemas"]["Action"];
+                /** @description Exact site. */
+                site?: string;
+                /** @description Text in the URI, the user agent, a rule message or the matched text, in any case. */
+                text?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bucket"][];
+                };
+            };
+            /** @description A parameter is unknown or malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the event (ULID) */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurityEvent"];
+                };
+            };
+            /** @description The id is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Needs the role analyst */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such event */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getLedger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: components["schemas"]["HopCount"];
+                    };
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Needs the role analyst */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    watchLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many watchers, see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getOpenApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    getOverview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description Logged in */
+            200: {
+                headers: {
+                    /** @description `parapet_session`: HttpOnly, SameSite=Strict */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
+                };
+            };
+            /** @description Unknown user or wrong password */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many failures, see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds until the next attempt is looked at */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Logged out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Missing or wrong X-CSRF-Token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The new password breaks the rules (`weak_password`) */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Wrong current password (`wrong_password`), or missing or wrong X-CSRF-Token (`csrf`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many failures, see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4": string;
+                };
+            };
+            /** @description Needs the configured bearer token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+            /** @description Not ready, with the reasons */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+        };
+    };
+}

@@ -17,4 +17,6 @@ export type Bucket = Schemas['Bucket'];
 export type Overview = Schemas['Overview'];
 export type TrafficTotals = Schemas['TrafficTotals'];
 export type HopCount = Schemas['HopCount'];
-export type Session = Schemas['Session'];
+export type Session = Schemas['SessionInfo'];
+export type TrafficTick = Schemas['TrafficTick'];
+export type Missed = Schemas['Missed'];

@@ -20,7 +20,7 @@ export function RequestPanel({ event }: { event: SecurityEvent }) {
         </span>
       </p>
       <dl className={styles['headers']}>
-        {request.headers.map(([name = '', value = ''], index) => (
+        {request.headers.map(([name, value], index) => (
           <div key={index}>
             <dt>
               <VisibleText text={name} />

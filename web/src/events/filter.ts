@@ -139,7 +139,7 @@ export function eventsPath(filter: EventFilter): string {
 
 /** Shorthand for links to the rows behind a number. */
 export function eventsLink(fields: Partial<Record<FilterField, string>>, preset: Preset = DEFAULT_PRESET): string {
-  const parameters = new URLSearchParams(fields as Record<string, string>);
+  const parameters = new URLSearchParams(fields);
   parameters.set('range', preset);
   return eventsPath(filterFromUrl(parameters));
 }

@@ -5,7 +5,7 @@
  */
 import { fetchSession } from '../api/requests';
 import { ApiError } from '../api/client';
-import type { Alert, SecurityEvent, TrafficTotals } from '../api/types';
+import type { Alert, Missed, SecurityEvent, TrafficTick } from '../api/types';
 import type { LiveMessage } from './state';
 
 const RETRY_FIRST_MS = 1000;
@@ -63,24 +63,22 @@ export function connect({ send, onSessionEnded }: ConnectionEvents): () => void 
 }
 
 function listen(source: EventSource, send: (message: LiveMessage) => void): void {
-  const on = <T>(name: string, toMessage: (data: T, at: number) => LiveMessage): void => {
+  const on = (name: string, toMessage: (data: unknown, at: number) => LiveMessage): void => {
     source.addEventListener(name, (message: MessageEvent<string>) => {
       const at = Date.now();
       try {
-        send(toMessage(JSON.parse(message.data) as T, at));
+        send(toMessage(JSON.parse(message.data), at));
       } catch {
         // Not readable is not shown: it counts as missed instead of vanishing.
         send({ type: 'missed', at, count: 1 });
       }
     });
   };
-  on<TrafficTotals & { timestamp: string }>('traffic', (data, at) => ({
-    type: 'traffic',
-    at,
-    totals: data,
-    timestamp: data.timestamp,
-  }));
-  on<SecurityEvent>('security-event', (event, at) => ({ type: 'event', at, event }));
-  on<Alert>('alert', (alert, at) => ({ type: 'alert', at, alert }));
-  on<{ count: number }>('missed', (data, at) => ({ type: 'missed', at, count: data.count }));
+  on('traffic', (data, at) => {
+    const tick = data as TrafficTick;
+    return { type: 'traffic', at, totals: tick, timestamp: tick.timestamp };
+  });
+  on('security-event', (data, at) => ({ type: 'event', at, event: data as SecurityEvent }));
+  on('alert', (data, at) => ({ type: 'alert', at, alert: data as Alert }));
+  on('missed', (data, at) => ({ type: 'missed', at, count: (data as Missed).count }));
 }
