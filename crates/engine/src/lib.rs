@@ -5,6 +5,8 @@
 //! network and no global state.
 
 mod body;
+#[cfg(test)]
+mod fuzzing;
 mod operators;
 mod transformations;
 #[cfg(test)]

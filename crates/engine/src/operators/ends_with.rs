@@ -1,1 +1,6 @@
-//! `@endsWith`: `matches(argument: &[u8], value: &[u8]) -> bool`.
+//! `@endsWith`.
+
+/// Whether the value ends with the argument.
+pub(crate) fn matches(argument: &[u8], value: &[u8]) -> bool {
+    value.ends_with(argument)
+}

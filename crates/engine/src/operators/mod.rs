@@ -18,3 +18,6 @@ mod verify_cpf;
 mod verify_ssn;
 mod verify_svnr;
 mod within;
+
+#[cfg(test)]
+mod language_vectors;

@@ -1,1 +1,8 @@
-//! `@strmatch`: `matches(argument: &[u8], value: &[u8]) -> bool`.
+//! `@strmatch`.
+
+use memchr::memmem;
+
+/// Whether the argument occurs in the value, as `@contains`.
+pub(crate) fn matches(argument: &[u8], value: &[u8]) -> bool {
+    memmem::find(value, argument).is_some()
+}
