@@ -1,0 +1,283 @@
+//! The boundary to the rule engine: feeds it, takes its verdicts, and keeps its defects away from the
+//! connection.
+//!
+//! Every call into the engine goes through [`Inspection::guarded`]. If the engine panics, the request is
+//! treated by the fail policy, the panic is counted, and the engine sees nothing more of this request.
+
+use crate::config::{FailDirection, FailPolicy};
+use crate::engine_stub::{BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Transaction};
+use crate::fault::Fault;
+use crate::head::Head;
+use crate::text::{self, Redactor};
+use parapet_event::{Finding, ScoreEntry};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longest matched text or operator in a finding, in bytes.
+const SHOWN_MAX: usize = 512;
+/// Longest message or data in a finding, in bytes.
+const MESSAGE_MAX: usize = 2048;
+
+/// What the rules want.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Go on.
+    Pass,
+    /// Refuse.
+    Refuse(Refusal),
+    /// The engine failed and the fail policy refuses the request.
+    Failed(Fault),
+}
+
+/// How a rule refuses.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Status to send.
+    pub(crate) status: u16,
+    /// In which way.
+    pub(crate) kind: RefusalKind,
+}
+
+/// Ways to refuse.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RefusalKind {
+    /// The block page.
+    Page,
+    /// Somewhere else.
+    Redirect(Vec<u8>),
+    /// The connection is closed without an answer.
+    Drop,
+}
+
+/// What became of a piece of body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It will be inspected.
+    All,
+    /// The limit is reached; what follows is not inspected.
+    Enough,
+    /// The limit is reached, and the policy refuses such bodies.
+    TooMuch,
+}
+
+/// What the rules found, in the vocabulary of events.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Rules that matched, redacted, in order.
+    pub(crate) list: Vec<Finding>,
+    /// Inbound anomaly score.
+    pub(crate) inbound_score: u32,
+    /// Outbound anomaly score.
+    pub(crate) outbound_score: u32,
+    /// Inbound threshold.
+    pub(crate) inbound_threshold: u32,
+    /// Blocking paranoia level.
+    pub(crate) paranoia_level: u8,
+    /// Whether the policy wants the transaction in the audit log.
+    pub(crate) audit: bool,
+}
+
+/// One request as the engine sees it.
+pub(crate) struct Inspection {
+    transaction: Option<Transaction>,
+    fail: FailPolicy,
+    /// Whether the policy blocks at all; one that only detects never refuses, whatever fails.
+    blocking: bool,
+    /// Time spent in the engine.
+    pub(crate) time: Duration,
+    /// Whether the engine panicked.
+    pub(crate) panicked: bool,
+    finished: bool,
+}
+
+impl Inspection {
+    /// Starts a transaction.
+    pub(crate) fn new(policy: Arc<Policy>, context: Context, fail: FailPolicy) -> Self {
+        let blocking = policy.settings().engine == EngineMode::On;
+        let mut inspection =
+            Inspection { transaction: None, fail, blocking, time: Duration::ZERO, panicked: false, finished: false };
+        let started = Instant::now();
+        match catch_unwind(AssertUnwindSafe(|| Transaction::new(policy, context))) {
+            Ok(transaction) => inspection.transaction = Some(transaction),
+            Err(_) => inspection.panicked = true,
+        }
+        inspection.time += started.elapsed();
+        inspection
+    }
+
+    /// Runs one call into the engine; `None` if it failed now or before.
+    fn guarded<T>(&mut self, call: impl FnOnce(&mut Transaction) -> T) -> Option<T> {
+        let transaction = self.transaction.as_mut()?;
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(transaction)));
+        self.time += started.elapsed();
+        match outcome {
+            Ok(value) => Some(value),
+            Err(_) => {
+                // The panic hook has already reported where.
+                self.transaction = None;
+                self.panicked = true;
+                None
+            }
+        }
+    }
+
+    fn verdict(&mut self, call: impl FnOnce(&mut Transaction) -> Option<Intervention>) -> Verdict {
+        match self.guarded(call) {
+            Some(None) => Verdict::Pass,
+            Some(Some(intervention)) => Verdict::Refuse(refusal(intervention)),
+            None if !self.blocking || self.fail.engine_error == FailDirection::Open => Verdict::Pass,
+            None => Verdict::Failed(Fault::new(500, "the rule engine failed on this request")),
+        }
+    }
+
+    /// Phase 1.
+    pub(crate) fn request_head(&mut self, head: &Head) -> Verdict {
+        self.verdict(|transaction| {
+            transaction.request_line(head.method(), head.target(), head.protocol());
+            for (name, value) in head.headers() {
+                transaction.request_header(name, value);
+            }
+            transaction.process_request_headers()
+        })
+    }
+
+    /// Whether the request body is to be inspected.
+    pub(crate) fn wants_request_body(&mut self) -> bool {
+        self.guarded(|transaction| transaction.wants_request_body()).unwrap_or(false)
+    }
+
+    /// Hands over a piece of the request body.
+    pub(crate) fn request_body(&mut self, piece: &[u8]) -> Taken {
+        taken(self.guarded(|transaction| transaction.append_request_body(piece)))
+    }
+
+    /// Phase 2.
+    pub(crate) fn request_complete(&mut self) -> Verdict {
+        let verdict = self.verdict(Transaction::process_request_body);
+        if verdict != Verdict::Pass || self.fail.engine_limit == FailDirection::Open {
+            return verdict;
+        }
+        let incomplete =
+            self.guarded(|transaction| transaction.engine_mode() == EngineMode::On && transaction.is_incomplete());
+        match incomplete {
+            Some(true) => Verdict::Failed(Fault::new(413, "the request is too complex to be inspected whole")),
+            _ => verdict,
+        }
+    }
+
+    /// Phase 3.
+    pub(crate) fn response_head<'h>(
+        &mut self,
+        status: u16,
+        protocol: &[u8],
+        headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+    ) -> Verdict {
+        self.verdict(|transaction| {
+            transaction.response_line(status, protocol);
+            for (name, value) in headers {
+                transaction.response_header(name, value);
+            }
+            transaction.process_response_headers()
+        })
+    }
+
+    /// Whether the response body is to be inspected.
+    pub(crate) fn wants_response_body(&mut self) -> bool {
+        self.guarded(|transaction| transaction.wants_response_body()).unwrap_or(false)
+    }
+
+    /// Hands over a piece of the response body.
+    pub(crate) fn response_body(&mut self, piece: &[u8]) -> Taken {
+        taken(self.guarded(|transaction| transaction.append_response_body(piece)))
+    }
+
+    /// Phase 4.
+    pub(crate) fn response_complete(&mut self) -> Verdict {
+        self.verdict(Transaction::process_response_body)
+    }
+
+    /// Phase 5, and everything the rules found. `max` limits the number of findings.
+    pub(crate) fn finish(&mut self, elapsed: Duration, redactor: &Redactor, max: usize) -> Findings {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.guarded(|transaction| {
+                transaction.set_elapsed(elapsed);
+                transaction.process_logging();
+            });
+        }
+        self.guarded(|transaction| {
+            let scores = transaction.scores();
+            let count = |score: i64| u32::try_from(score.max(0)).unwrap_or(u32::MAX);
+            Findings {
+                list: transaction
+                    .matches()
+                    .filter(|matched| matched.log)
+                    .take(max)
+                    .map(|matched| finding(&matched, redactor))
+                    .collect(),
+                inbound_score: count(scores.inbound),
+                outbound_score: count(scores.outbound),
+                inbound_threshold: count(scores.inbound_threshold),
+                paranoia_level: u8::try_from(scores.paranoia_level).unwrap_or_default(),
+                audit: transaction.audit().log,
+            }
+        })
+        .unwrap_or_default()
+    }
+}
+
+fn refusal(intervention: Intervention) -> Refusal {
+    let kind = match intervention.kind {
+        InterventionKind::Drop => RefusalKind::Drop,
+        InterventionKind::Redirect => RefusalKind::Redirect(intervention.url.unwrap_or_default()),
+        _ => RefusalKind::Page,
+    };
+    let status = match kind {
+        RefusalKind::Redirect(_) if (300..400).contains(&intervention.status) => intervention.status,
+        RefusalKind::Redirect(_) => 302,
+        _ if (400..600).contains(&intervention.status) => intervention.status,
+        _ => 403,
+    };
+    Refusal { status, kind }
+}
+
+fn taken(status: Option<BodyStatus>) -> Taken {
+    match status {
+        Some(BodyStatus::Accepted) => Taken::All,
+        // A failed engine inspects nothing more; the next phase applies the fail policy.
+        Some(BodyStatus::Partial) | None => Taken::Enough,
+        Some(BodyStatus::Rejected) => Taken::TooMuch,
+    }
+}
+
+fn finding(matched: &Match<'_>, redactor: &Redactor) -> Finding {
+    let variable = text::from_bytes_cut(matched.variable, SHOWN_MAX);
+    let secret = redactor.is_secret_variable(&variable);
+    let show = |bytes: &[u8], max| {
+        if secret { text::REDACTED.to_owned() } else { redactor.text(text::from_bytes_cut(bytes, max)) }
+    };
+    Finding {
+        rule_id: matched.rule_id,
+        phase: matched.phase,
+        message: redactor.text(text::from_bytes_cut(matched.message, MESSAGE_MAX)),
+        data: show(matched.data, MESSAGE_MAX),
+        tags: matched.tags.iter().map(|tag| text::from_bytes(tag)).collect(),
+        rule_severity: matched.severity,
+        matched: show(matched.value, SHOWN_MAX),
+        variable,
+        operator: text::from_bytes_cut(matched.operator, SHOWN_MAX),
+        scores: matched
+            .scores
+            .iter()
+            .map(|(score, points)| ScoreEntry { score: text::from_bytes(score), points: *points })
+            .collect(),
+        file: matched.file.display().to_string(),
+        line: matched.line,
+    }
+}
+
+/// Whether the rules read response bodies, which they can only while these are not compressed.
+pub(crate) fn reads_responses(policy: &Policy) -> bool {
+    policy.settings().response_body_access
+}

@@ -1,0 +1,164 @@
+//! Records what happened: counters, one event if anything was found, logs.
+
+use crate::access_log;
+use crate::audit_log;
+use crate::counters::Tally;
+use crate::exchange::Exchange;
+use crate::inspection::Findings;
+use crate::text;
+use parapet_event::{Action, AttackClass, Finding, RequestSummary, SecurityEvent, Severity};
+
+/// Longest method, URI, header value and so on in an event, in bytes.
+const FIELD_MAX: usize = 8 * 1024;
+/// Most headers in an event.
+const HEADERS_MAX: usize = 100;
+
+impl Exchange<'_> {
+    /// Ends the exchange on paper.
+    pub(crate) fn record(&mut self) {
+        let shared = &self.worker.shared;
+        let max = shared.config.limits.findings;
+        let mut found = match &mut self.inspection {
+            Some(inspection) => inspection.finish(self.started.elapsed(), &shared.redactor, max),
+            None => Findings::default(),
+        };
+        if let Some(fault) = &self.fault {
+            found.list.push(fault_finding(&fault.message));
+        }
+        if self.action.is_none() && !found.list.is_empty() {
+            self.action = Some(Action::Detected);
+        }
+        let engine = self.inspection.as_ref().map(|inspection| inspection.time);
+        if self.inspection.as_ref().is_some_and(|inspection| inspection.panicked) {
+            self.site.counters.engine_errors.increment(1);
+        }
+        self.site.counters.count(
+            &shared.totals,
+            &Tally {
+                status: self.status,
+                action: self.action,
+                upstream_failed: self.upstream_error.is_some(),
+                received: self.body.reader.received,
+                sent: self.sent,
+                engine,
+                total: self.started.elapsed(),
+            },
+        );
+        if let Some(log) = &shared.access_log {
+            log.write(access_log::line(self));
+        }
+        if found.list.is_empty() && !found.audit {
+            return;
+        }
+        if found.audit || self.fault.is_some() {
+            if let Some(log) = &shared.audit_log {
+                log.write(audit_log::line(self, &found));
+            }
+        }
+        if let Some(log) = &shared.error_log {
+            log.write(audit_log::error_lines(self, &found));
+        }
+        if let Some(action) = self.action {
+            shared.sink.submit(self.event(action, found));
+        }
+    }
+
+    fn event(&self, action: Action, found: Findings) -> SecurityEvent {
+        let leading = leading(&found.list);
+        let unparsed = self.fault.is_some().then_some(AttackClass::ProtocolViolation);
+        SecurityEvent {
+            schema: SecurityEvent::SCHEMA,
+            id: self.id,
+            timestamp: self.arrived.into(),
+            origin: self.worker.next_origin(),
+            site: self.site.name.clone(),
+            client_ip: self.origin.address.ip(),
+            client_port: self.origin.address.port(),
+            request: self.summary(),
+            status: self.status,
+            action,
+            severity: Severity::default(),
+            rule_id: leading.map(|finding| finding.rule_id.to_string()),
+            attack_type: leading.and_then(|finding| AttackClass::of_rule(finding.rule_id)).or(unparsed),
+            inbound_score: found.inbound_score,
+            outbound_score: found.outbound_score,
+            inbound_threshold: found.inbound_threshold,
+            paranoia_level: found.paranoia_level,
+            findings: found.list,
+            policy: self.policy.hash().to_owned(),
+            track: None,
+            track_reason: None,
+        }
+    }
+
+    /// The request as it may be shown.
+    pub(crate) fn summary(&self) -> RequestSummary {
+        let redactor = &self.worker.shared.redactor;
+        let show = |bytes: &[u8]| text::from_bytes_cut(bytes, FIELD_MAX);
+        let header = |name: &[u8]| self.head.header(name).map(|value| show(value)).unwrap_or_default();
+        RequestSummary {
+            method: show(self.head.method()),
+            uri: redactor.text(show(self.head.target())),
+            protocol: show(self.head.protocol()),
+            host: header(b"host"),
+            user_agent: header(b"user-agent"),
+            headers: self
+                .head
+                .headers()
+                .take(HEADERS_MAX)
+                .map(|(name, value)| (show(name), redactor.header(name, &value[..value.len().min(FIELD_MAX)])))
+                .collect(),
+            body_bytes: self.body.reader.received,
+        }
+    }
+}
+
+/// The finding with most points that belongs to an attack class; the first of several.
+fn leading(findings: &[Finding]) -> Option<&Finding> {
+    let mut best: Option<&Finding> = None;
+    for finding in findings {
+        let counts = finding.rule_id != 0 && AttackClass::of_rule(finding.rule_id).is_some();
+        if counts && best.is_none_or(|best| finding.points() > best.points()) {
+            best = Some(finding);
+        }
+    }
+    best
+}
+
+/// What the HTTP parser found, in the form of a rule's finding.
+fn fault_finding(message: &str) -> Finding {
+    Finding {
+        rule_id: 0,
+        phase: 1,
+        message: message.to_owned(),
+        data: String::new(),
+        tags: Vec::new(),
+        rule_severity: None,
+        variable: String::new(),
+        matched: String::new(),
+        operator: String::new(),
+        scores: Vec::new(),
+        file: String::new(),
+        line: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_event::ScoreEntry;
+
+    fn found(rule_id: u32, points: i64) -> Finding {
+        let mut finding = fault_finding("");
+        finding.rule_id = rule_id;
+        finding.scores = vec![ScoreEntry { score: "inbound_anomaly_score_pl1".to_owned(), points }];
+        finding
+    }
+
+    #[test]
+    fn the_leading_rule_is_an_attack_rule_with_most_points() {
+        let list = [found(920350, 3), found(942100, 5), found(941100, 5), found(949110, 50)];
+        assert_eq!(leading(&list).unwrap().rule_id, 942100);
+        assert!(leading(&[found(949110, 5), found(0, 0)]).is_none());
+    }
+}
