@@ -1,8 +1,9 @@
+import { useState } from 'react';
 import { Link } from 'react-router';
 import type { Alert } from '../api/types';
 import { alertStateLabel } from '../format/labels';
 import { count } from '../format/number';
-import { dateTime, local } from '../format/time';
+import { dateTime, listTime, local } from '../format/time';
 import { ROW_ATTRIBUTE } from '../shell/useShortcuts';
 import { FilterLink } from '../ui/FilterLink';
 import { Severity } from '../ui/Severity';
@@ -13,6 +14,7 @@ import { Deliveries } from './Deliveries';
 import { TriageButtons } from './TriageButtons';
 
 export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; showState: boolean }) {
+  const [now] = useState(() => Date.now());
   return (
     <div className={table['scroll']}>
       <table className={`${table['table']} ${styles['table']}`}>
@@ -26,7 +28,7 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
             <th scope="col" className={table['right']}>
               Events
             </th>
-            <th scope="col">Last event (UTC)</th>
+            <th scope="col">Last (UTC)</th>
             <th scope="col">Delivery</th>
             {showState && <th scope="col">State</th>}
             <th scope="col">
@@ -38,8 +40,8 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
           {alerts.map((alert) => (
             <tr key={alert.id} data-alert-id={alert.id}>
               <td>
-                <time dateTime={alert.timestamp} title={local(alert.timestamp)}>
-                  {dateTime(alert.timestamp)}
+                <time dateTime={alert.timestamp} title={`${dateTime(alert.timestamp)} UTC, ${local(alert.timestamp)}`}>
+                  {listTime(alert.timestamp, now)}
                 </time>
               </td>
               <td>
@@ -54,7 +56,11 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
                 <FilterLink field="client_ip" value={alert.client_ip} />
               </td>
               <td className={table['right']}>{count(alert.count)}</td>
-              <td className={table['soft']}>{dateTime(alert.last_seen)}</td>
+              <td className={table['soft']}>
+                <time dateTime={alert.last_seen} title={local(alert.last_seen)}>
+                  {listTime(alert.last_seen, now)}
+                </time>
+              </td>
               <td className={styles['deliveries']}>
                 <Deliveries deliveries={alert.deliveries} />
               </td>

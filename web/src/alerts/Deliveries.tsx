@@ -22,7 +22,11 @@ export function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) 
               {delivery.state === 'delivered' ? 'delivered' : 'failed'}
               {delivery.attempts > 1 && ` after ${plural(delivery.attempts, 'attempt')}`}
             </span>
-            {delivery.error !== undefined && <span className={styles['error']}>{delivery.error}</span>}
+            {delivery.error !== undefined && (
+              <span className={styles['error']} title={delivery.error}>
+                {delivery.error}
+              </span>
+            )}
           </span>
         </li>
       ))}

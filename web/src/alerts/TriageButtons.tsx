@@ -30,7 +30,7 @@ export function TriageButtons({ alert }: { alert: Alert }) {
           <Button
             key={to}
             variant="default"
-            size="compact-sm"
+            size="compact-xs"
             aria-label={`${label}: ${alert.title}`}
             disabled={change.isPending}
             onClick={() => change.mutate(to)}

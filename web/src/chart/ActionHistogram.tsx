@@ -21,7 +21,7 @@ export function ActionHistogram({ series, ...rest }: Props) {
       ...baseOption(palette),
       grid: { left: 42, right: 8, top: 8, bottom: 22 },
       xAxis: timeAxis(palette),
-      yAxis: { ...countAxis(palette), minInterval: 1 },
+      yAxis: { ...countAxis(palette, 2), minInterval: 1 },
       tooltip: tooltip(palette, (time) =>
         series.map((one) => ({
           color: palette[one.key as Action],

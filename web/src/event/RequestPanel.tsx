@@ -3,7 +3,6 @@ import type { SecurityEvent } from '../api/types';
 import { bytes } from '../format/number';
 import { Panel } from '../ui/Panel';
 import { VisibleText } from '../ui/VisibleText';
-import { isRedacted } from './redaction';
 import styles from './RequestPanel.module.css';
 
 export function RequestPanel({ event }: { event: SecurityEvent }) {
@@ -25,18 +24,12 @@ export function RequestPanel({ event }: { event: SecurityEvent }) {
             <dt>
               <VisibleText text={name} />
             </dt>
-            <dd>{isRedacted(value) ? <Redacted value={value} /> : <VisibleText text={value} />}</dd>
+            <dd>
+              <VisibleText text={value} />
+            </dd>
           </div>
         ))}
       </dl>
     </Panel>
-  );
-}
-
-function Redacted({ value }: { value: string }) {
-  return (
-    <span className={styles['redacted']} title="Removed by the gateway before the event was written; nobody can see it">
-      <VisibleText text={value} />
-    </span>
   );
 }

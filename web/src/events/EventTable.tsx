@@ -1,8 +1,9 @@
 /** Rows of events. The whole row opens the event; the values in it narrow the list. */
+import { useState } from 'react';
 import { Link, useLocation } from 'react-router';
 import type { SecurityEvent } from '../api/types';
 import { attackClass, trackLabel } from '../format/labels';
-import { clock, dateTime, local } from '../format/time';
+import { clock, dateTime, listTime, local } from '../format/time';
 import { visibleText } from '../format/visible';
 import { ROW_ATTRIBUTE } from '../shell/useShortcuts';
 import { ActionLabel } from '../ui/ActionLabel';
@@ -22,9 +23,12 @@ interface Props {
   caption: string;
   /** Ids of rows that have just arrived. */
   fresh?: ReadonlySet<string>;
+  /** For lists in which every row has the same action. */
+  withoutAction?: boolean;
 }
 
-export function EventTable({ events, filter, compact = false, caption, fresh }: Props) {
+export function EventTable({ events, filter, compact = false, caption, fresh, withoutAction = false }: Props) {
+  const [now] = useState(() => Date.now());
   return (
     <div className={`${table['scroll']} ${styles['container']}`}>
       <table className={`${table['table']} ${styles['table']} ${compact ? styles['compact'] : ''}`}>
@@ -37,9 +41,11 @@ export function EventTable({ events, filter, compact = false, caption, fresh }: 
             <th scope="col" className={styles['severity']}>
               Severity
             </th>
-            <th scope="col" className={styles['action']}>
-              Action
-            </th>
+            {!withoutAction && (
+              <th scope="col" className={styles['action']}>
+                Action
+              </th>
+            )}
             <th scope="col" className={styles['class']}>
               Class
             </th>
@@ -67,7 +73,15 @@ export function EventTable({ events, filter, compact = false, caption, fresh }: 
         </thead>
         <tbody>
           {events.map((event) => (
-            <EventRow key={event.id} event={event} filter={filter} compact={compact} fresh={fresh?.has(event.id) ?? false} />
+            <EventRow
+              key={event.id}
+              event={event}
+              filter={filter}
+              compact={compact}
+              fresh={fresh?.has(event.id) ?? false}
+              withoutAction={withoutAction}
+              now={now}
+            />
           ))}
         </tbody>
       </table>
@@ -80,9 +94,11 @@ interface RowProps {
   filter: EventFilter | undefined;
   compact: boolean;
   fresh: boolean;
+  withoutAction: boolean;
+  now: number;
 }
 
-function EventRow({ event, filter, compact, fresh }: RowProps) {
+function EventRow({ event, filter, compact, fresh, withoutAction, now }: RowProps) {
   const { pathname, search } = useLocation();
   const within = filter === undefined ? {} : { within: filter };
   const request = `${event.request.method} ${event.request.uri}`;
@@ -93,21 +109,23 @@ function EventRow({ event, filter, compact, fresh }: RowProps) {
           to={`/events/${event.id}`}
           state={{ from: pathname + search }}
           className={styles['open'] ?? ''}
-          title={local(event.timestamp)}
+          title={`${dateTime(event.timestamp)} UTC, ${local(event.timestamp)}`}
           {...{ [ROW_ATTRIBUTE]: '' }}
         >
           <span className="visually-hidden">Open event of </span>
-          <time dateTime={event.timestamp}>{compact ? clock(event.timestamp) : dateTime(event.timestamp)}</time>
+          <time dateTime={event.timestamp}>{compact ? clock(event.timestamp) : listTime(event.timestamp, now)}</time>
         </Link>
       </td>
       <td className={styles['severity']}>
         <Severity value={event.severity} compact={compact} />
       </td>
-      <td className={styles['action']}>
-        <FilterLink field="action" value={event.action} name="this action" {...within}>
-          <ActionLabel action={event.action} />
-        </FilterLink>
-      </td>
+      {!withoutAction && (
+        <td className={styles['action']}>
+          <FilterLink field="action" value={event.action} name="this action" {...within}>
+            <ActionLabel action={event.action} />
+          </FilterLink>
+        </td>
+      )}
       <td className={styles['class']}>
         {event.attack_type === null ? (
           <span className={table['faint']}>–</span>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytes, count, plural, points, rate, share } from './number';
-import { ago, clockMillis, dateTime, uptime } from './time';
+import { ago, clockMillis, dateTime, listTime, uptime } from './time';
 import { visible, visibleText } from './visible';
 
 describe('numbers', () => {
@@ -33,6 +33,11 @@ describe('times', () => {
     expect(clockMillis(time)).toBe('15:20:43.120');
   });
 
+  it('have a short form for lists, with the year only where it differs', () => {
+    expect(listTime(time, Date.parse(time))).toBe('Nov 22 15:20:43');
+    expect(listTime('2025-03-04T05:06:07Z', Date.parse(time))).toBe('Mar 4 2025 05:06:07');
+  });
+
   it('are told relative to now', () => {
     const now = Date.parse(time);
     expect([0, 42, 300, 7200, 200_000].map((s) => ago(now - s * 1000, now))).toEqual([
@@ -53,13 +58,17 @@ describe('text that attackers wrote', () => {
 
   it('marks escapes apart from text', () => {
     expect(visible('ab\u0007')).toEqual([
-      { text: 'ab', escaped: false },
-      { text: '\\x07', escaped: true },
+      { text: 'ab', kind: 'text' },
+      { text: '\\x07', kind: 'escape' },
     ]);
-    expect(visible('x\\xffy').map((segment) => segment.escaped)).toEqual([false, true, false]);
+    expect(visible('x\\xffy').map((segment) => segment.kind)).toEqual(['text', 'escape', 'text']);
+  });
+
+  it('marks what was redacted, also in the middle of text', () => {
+    expect(visible('card=[redacted]&x').map((segment) => segment.kind)).toEqual(['text', 'redacted', 'text']);
   });
 
   it('leaves ordinary text of any language alone', () => {
-    expect(visible('Grüße, 你好 🙂')).toEqual([{ text: 'Grüße, 你好 🙂', escaped: false }]);
+    expect(visible('Grüße, 你好 🙂')).toEqual([{ text: 'Grüße, 你好 🙂', kind: 'text' }]);
   });
 });

@@ -24,6 +24,16 @@ export function dateTime(time: string | number | Date): string {
   return `${date(time)} ${clock(time)}`;
 }
 
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** "Nov 22 15:20:43", for lists; the year only where it is not the one of `now`. */
+export function listTime(time: string | number | Date, now: number): string {
+  const t = new Date(time);
+  const year = t.getUTCFullYear();
+  const shownYear = year === new Date(now).getUTCFullYear() ? '' : ` ${year}`;
+  return `${MONTHS[t.getUTCMonth()] ?? ''} ${t.getUTCDate()}${shownYear} ${clock(t)}`;
+}
+
 /** The same moment in the reader's own zone, for tooltips. */
 export function local(time: string | number | Date): string {
   return `${new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' })} (your time)`;

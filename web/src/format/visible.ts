@@ -3,10 +3,11 @@
  * cursor or reverse the reading direction are shown as their code instead.
  */
 
-/** A run of text; `escaped` runs stand for one character that cannot be shown as itself. */
+/** A run of text. */
 export interface Segment {
   text: string;
-  escaped: boolean;
+  /** `escape` stands for one character that cannot be shown; `redacted` for what the gateway removed. */
+  kind: 'text' | 'escape' | 'redacted';
 }
 
 // C0 and C1 controls, soft hyphen, Arabic letter mark, zero-width and directional marks, line and
@@ -16,28 +17,29 @@ const HIDDEN =
   // eslint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udfff]|[\u{e0000}-\u{e007f}]/gu;
 
-// The gateway writes bytes that are not UTF-8 as \xHH; they are marked like the others.
-const BYTE = /\\x[0-9a-fA-F]{2}/g;
+// The gateway writes bytes that are not UTF-8 as \xHH, and `[redacted]` in place of what must not leave it.
+const WRITTEN = /\\x[0-9a-fA-F]{2}|\[redacted\]/g;
 
 /** Splits text into runs that can be shown as they are and escapes for those that cannot. */
 export function visible(text: string): Segment[] {
-  const marks: { start: number; end: number; text: string }[] = [];
+  const marks: (Segment & { start: number; end: number })[] = [];
   for (const match of text.matchAll(HIDDEN)) {
-    marks.push({ start: match.index, end: match.index + match[0].length, text: escapeOf(match[0]) });
+    marks.push({ start: match.index, end: match.index + match[0].length, text: escapeOf(match[0]), kind: 'escape' });
   }
-  for (const match of text.matchAll(BYTE)) {
-    marks.push({ start: match.index, end: match.index + match[0].length, text: match[0] });
+  for (const match of text.matchAll(WRITTEN)) {
+    const kind = match[0].startsWith('[') ? 'redacted' : 'escape';
+    marks.push({ start: match.index, end: match.index + match[0].length, text: match[0], kind });
   }
   marks.sort((a, b) => a.start - b.start);
 
   const segments: Segment[] = [];
   let position = 0;
   for (const mark of marks) {
-    if (mark.start > position) segments.push({ text: text.slice(position, mark.start), escaped: false });
-    segments.push({ text: mark.text, escaped: true });
+    if (mark.start > position) segments.push({ text: text.slice(position, mark.start), kind: 'text' });
+    segments.push({ text: mark.text, kind: mark.kind });
     position = mark.end;
   }
-  if (position < text.length) segments.push({ text: text.slice(position), escaped: false });
+  if (position < text.length) segments.push({ text: text.slice(position), kind: 'text' });
   return segments;
 }
 

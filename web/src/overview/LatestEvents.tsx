@@ -55,7 +55,13 @@ export function LatestEvents({ window }: { window: Window }) {
     >
       {query.isError && <Failure what="Earlier events" error={query.error} retry={query.refetch} />}
       {shown.length > 0 ? (
-        <EventTable events={shown} compact caption="Latest events, newest first" fresh={new Set(fresh.map((event) => event.id))} />
+        <EventTable
+          events={shown}
+          compact
+          withoutAction={only === 'blocked'}
+          caption="Latest events, newest first"
+          fresh={new Set(fresh.map((event) => event.id))}
+        />
       ) : (
         query.data === undefined && !query.isError && <Rows count={5} />
       )}

@@ -11,6 +11,9 @@ import { recentRate, SAMPLES_KEPT, type LiveState } from '../live/state';
 import { Panel } from '../ui/Panel';
 import styles from './TrafficPanel.module.css';
 
+/** The chart starts with a minute and widens as figures arrive. */
+const SHORTEST_MS = 60_000;
+
 type Samples = LiveState['samples'];
 
 export function TrafficPanel() {
@@ -24,7 +27,7 @@ export function TrafficPanel() {
   return (
     <Panel
       title="Traffic, live"
-      note="per second, since you opened the console, at most 5 minutes"
+      note="per second, since you opened the console"
       actions={<Legend series={['requests', 'blocked', 'detected']} />}
     >
       <div className={styles['place']}>
@@ -37,7 +40,10 @@ export function TrafficPanel() {
 
 function trafficOption(samples: Samples, palette: Palette): ChartOption {
   const last = samples.findLast((sample) => sample !== null);
-  const range = last === undefined ? {} : { min: last.time - SAMPLES_KEPT * 1000, max: last.time };
+  const first = samples.find((sample) => sample !== null);
+  const span = first === undefined || last === undefined ? 0 : last.time - first.time;
+  const width = Math.min(SAMPLES_KEPT * 1000, Math.max(span, SHORTEST_MS));
+  const range = last === undefined ? {} : { min: last.time - width, max: last.time };
   const line = (field: 'requests' | 'blocked' | 'detected'): [number, number | null][] =>
     samples.map((sample, i) => {
       const time = sample?.time ?? (samples[i - 1]?.time ?? 0) + 1;
@@ -50,15 +56,15 @@ function trafficOption(samples: Samples, palette: Palette): ChartOption {
     axisPointer: { link: [{ xAxisIndex: 'all' }] },
     grid: [
       { left: 42, right: 8, top: 8, height: 92 },
-      { left: 42, right: 8, top: 116, height: 48 },
+      { left: 42, right: 8, top: 122, height: 44 },
     ],
     xAxis: [
       { ...timeAxis(palette, range), gridIndex: 0, axisLabel: { show: false } },
       { ...timeAxis(palette, range), gridIndex: 1 },
     ],
     yAxis: [
-      { ...countAxis(palette), gridIndex: 0 },
-      { ...countAxis(palette, 2), gridIndex: 1 },
+      { ...countAxis(palette, 2), gridIndex: 0 },
+      { ...countAxis(palette, 1), gridIndex: 1 },
     ],
     tooltip: tooltip(palette, (time) => {
       const sample = byTime.get(time);

@@ -25,6 +25,13 @@ describe('pipeline account', () => {
     expect(account.hops.map((h) => h.statement)).toEqual(['3 missing', '1 missing']);
   });
 
+  it('does not take a failed alert delivery for a missing event', () => {
+    const account = accountOf({ spool: hop(10, 10, 0), 'channel:soc': hop(2, 1, 0, { 'gave up': 1 }) });
+    expect(account.standing).toBe('complete');
+    expect(account.detail).toContain('1 alert delivery failed for good.');
+    expect(account.hops[1]?.statement).toBe('1 not delivered');
+  });
+
   it('admits that counts do not add up', () => {
     expect(accountOf({ spool: hop(10, 12, 0) }).standing).toBe('unbalanced');
   });

@@ -28,6 +28,7 @@ const KINDS: Record<string, string> = {
 };
 
 const KNOWN: Record<string, string> = {
+  gateway: 'Gateway',
   spool: 'Spool, gateway to router',
   'track:realtime': 'Real-time track',
   'track:analytics': 'Analytics track',
@@ -47,8 +48,16 @@ export function accountOf(ledger: Record<string, HopCount>): Account {
   const hops = Object.entries(ledger)
     .map(([name, hop]) => hopAccount(name, hop))
     .sort((a, b) => order(a.name) - order(b.name) || a.name.localeCompare(b.name));
-  const dropped = hops.reduce((sum, hop) => sum + hop.dropped, 0);
-  const moving = hops.reduce((sum, hop) => sum + hop.hop.in_flight, 0);
+  // Channels deliver alerts: a failed delivery loses a message, not an event.
+  const carriesEvents = (hop: HopAccount): boolean => !hop.name.startsWith('channel:');
+  const sum = (which: HopAccount[], of: (hop: HopAccount) => number): number => which.reduce((total, hop) => total + of(hop), 0);
+  const dropped = sum(hops.filter(carriesEvents), (hop) => hop.dropped);
+  const undelivered = sum(
+    hops.filter((hop) => !carriesEvents(hop)),
+    (hop) => hop.dropped,
+  );
+  const moving = sum(hops.filter(carriesEvents), (hop) => hop.hop.in_flight);
+  const alerts = undelivered === 0 ? '' : ` ${plural(undelivered, 'alert delivery', 'alert deliveries')} failed for good.`;
   if (hops.some((hop) => hop.standing === 'unbalanced')) {
     return {
       hops,
@@ -62,17 +71,17 @@ export function accountOf(ledger: Record<string, HopCount>): Account {
       hops,
       standing: 'missing',
       headline: `Incomplete: ${plural(dropped, 'event')} missing`,
-      detail: 'They were given up for the reasons below. Lists and charts do not contain them.',
+      detail: `They were given up for the reasons below.${alerts}`,
     };
   }
   return {
     hops,
     standing: moving > 0 ? 'working' : 'complete',
-    headline: 'Complete: nothing is missing',
+    headline: 'Complete: no event is missing',
     detail:
-      moving > 0
+      (moving > 0
         ? `${plural(moving, 'event')} ${moving === 1 ? 'is' : 'are'} on the way.`
-        : 'Every event that was produced has been delivered.',
+        : 'Every event that was produced has been delivered.') + alerts,
   };
 }
 
@@ -84,7 +93,10 @@ function hopAccount(name: string, hop: HopCount): HopAccount {
     const statement = `Does not add up: ${count(accounted)} accounted for, ${count(hop.produced)} produced`;
     return { name, title, hop, dropped, standing: 'unbalanced', statement };
   }
-  if (dropped > 0) return { name, title, hop, dropped, standing: 'missing', statement: `${count(dropped)} missing` };
+  if (dropped > 0) {
+    const statement = `${count(dropped)} ${name.startsWith('channel:') ? 'not delivered' : 'missing'}`;
+    return { name, title, hop, dropped, standing: 'missing', statement };
+  }
   if (hop.in_flight > 0) {
     return { name, title, hop, dropped, standing: 'working', statement: `Complete so far, ${count(hop.in_flight)} on the way` };
   }
@@ -92,6 +104,6 @@ function hopAccount(name: string, hop: HopCount): HopAccount {
 }
 
 function order(name: string): number {
-  const place = ['spool', 'router', 'track', 'processor', 'store', 'channel'].indexOf(name.split(':')[0] ?? '');
+  const place = ['gateway', 'spool', 'router', 'track', 'processor', 'store', 'channel'].indexOf(name.split(':')[0] ?? '');
   return place < 0 ? 99 : place;
 }

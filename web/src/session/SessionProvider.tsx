@@ -6,6 +6,9 @@ import { fetchSession, logout } from '../api/requests';
 import type { Session } from '../api/types';
 import { SessionContext, type SessionState } from './session';
 
+/** Timers of browsers hold no more. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [state, setState] = useState<SessionState>({ status: 'loading' });
   const [attempt, setAttempt] = useState(0);
@@ -55,6 +58,19 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       current = false;
     };
   }, [attempt, begin]);
+
+  // When the session runs out, ask the server: it may have been prolonged.
+  const expires = state.status === 'active' ? state.session.expires : null;
+  useEffect(() => {
+    if (expires === null) return;
+    const wait = Math.min(Math.max(Date.parse(expires) - Date.now(), 0) + 1000, TIMER_MAX_MS);
+    const timer = setTimeout(() => {
+      fetchSession().then(begin, (error: unknown) => {
+        if (error instanceof ApiError && error.status === 401) end();
+      });
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [expires, begin, end]);
 
   const control = useMemo(() => ({ state, begin, end, logOut, retry }), [state, begin, end, logOut, retry]);
   return <SessionContext value={control}>{children}</SessionContext>;

@@ -2,16 +2,21 @@
 import { visible } from '../format/visible';
 import styles from './VisibleText.module.css';
 
+const WHY = {
+  escape: 'A character that cannot be shown',
+  redacted: 'Removed by the gateway before the event was written: nobody can see it',
+};
+
 export function VisibleText({ text }: { text: string }) {
   return (
     <bdi>
       {visible(text).map((segment, index) =>
-        segment.escaped ? (
-          <span key={index} className={styles['escape']} title="A character that cannot be shown">
+        segment.kind === 'text' ? (
+          segment.text
+        ) : (
+          <span key={index} className={styles[segment.kind]} title={WHY[segment.kind]}>
             {segment.text}
           </span>
-        ) : (
-          segment.text
         ),
       )}
     </bdi>
