@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use std::time::Instant;
+use ulid::Ulid;
 
 /// Time of day, for file names, ages and retention.
 pub(crate) fn now() -> DateTime<Utc> {
@@ -11,4 +12,9 @@ pub(crate) fn now() -> DateTime<Utc> {
 /// A point on the monotonic clock, for intervals.
 pub(crate) fn ticks() -> Instant {
     Instant::now()
+}
+
+/// A new identifier that sorts by time of creation.
+pub(crate) fn new_id() -> Ulid {
+    Ulid::generate()
 }

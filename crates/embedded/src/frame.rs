@@ -221,6 +221,20 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bytes of a file from one offset to another, as far as they exist.
+pub(crate) fn copy(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; (to - from) as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(bytes.get_mut(filled..).unwrap_or(&mut []), from + filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,12 @@
 
 use super::config::{Config, Sync, WhenFull};
 use super::group::{Group, Ticket};
-use super::report::{Damage, Report};
+use super::report::Report;
 use super::segment::{EXTENSION, Extracted, Segment, Unreadable, recover};
 use super::state::{self, Cache, Loaded, Removed, State};
 use crate::clock;
-use crate::directory::{Directory, io_error, keep_aside, numbered_files, sync_parent};
+use crate::damage::{remember, set_aside};
+use crate::directory::{Directory, io_error, numbered_files, sync_parent};
 use crate::frame::{self, HEADER_BYTES, Header, Kind, PAYLOAD_BYTES_MAX, RECORD_OVERHEAD};
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
@@ -110,7 +111,8 @@ impl Log {
             group.skip_to(first);
         }
         for (path, damage) in unreadable {
-            set_aside(name, &mut state.report, &path, damage);
+            let damage = set_aside(name, &path, damage.offset, &damage.bytes, damage.reason);
+            remember(&mut state.report.damages, damage);
         }
         Ok(Log {
             name: name.to_owned(),
@@ -393,7 +395,8 @@ impl Log {
         }
         for damage in unreadable {
             if segment.reported.insert(damage.offset) {
-                set_aside(&self.name, &mut state.report, &segment.path, damage);
+                let damage = set_aside(&self.name, &segment.path, damage.offset, &damage.bytes, damage.reason);
+                remember(&mut state.report.damages, damage);
             }
         }
     }
@@ -459,28 +462,4 @@ fn open_segments(directory: &Path) -> Result<Found, PortError> {
         }
     }
     Ok((segments, unreadable))
-}
-
-/// Keeps unreadable bytes in a side file and reports them.
-fn set_aside(name: &str, report: &mut Report, path: &Path, damage: Unreadable) {
-    let kept = keep_aside(path, damage.offset, &damage.bytes);
-    let bytes = damage.bytes.len() as u64;
-    metrics::counter!("parapet_journal_corrupt_bytes_total", "stream" => name.to_owned()).increment(bytes);
-    tracing::warn!(
-        stream = name,
-        file = %path.display(),
-        offset = damage.offset,
-        bytes,
-        reason = damage.reason,
-        kept = ?kept,
-        "damaged bytes in the journal were set aside"
-    );
-    report.add(Damage {
-        file: path.to_owned(),
-        offset: damage.offset,
-        bytes,
-        reason: damage.reason,
-        kept: kept.ok(),
-        found: clock::now(),
-    });
 }

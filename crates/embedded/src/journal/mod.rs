@@ -24,7 +24,7 @@ mod segment;
 mod state;
 
 pub use config::{Config, Sync, WhenFull};
-pub use report::{Damage, Report};
+pub use report::Report;
 
 use async_trait::async_trait;
 use consumer::Consumer;

@@ -1,7 +1,7 @@
 //! One segment file: where its records are, and reading them.
 
 use crate::directory::numbered_file;
-use crate::frame::{HEADER_BYTES, Header, Item, Kind, Reader, header, read_header};
+use crate::frame::{HEADER_BYTES, Header, Item, Kind, Reader, copy, header, read_header};
 use parapet_event::SecurityEvent;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -159,20 +159,6 @@ impl Extract {
         }
         Ok(found)
     }
-}
-
-/// Bytes of a file from one offset to another, as far as they exist.
-pub(crate) fn copy(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; (to - from) as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(bytes.get_mut(filled..).unwrap_or(&mut []), from + filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 /// What a scan of the newest segment found.

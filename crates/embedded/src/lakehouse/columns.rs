@@ -1,0 +1,205 @@
+//! The columns of the lakehouse: what queries filter and count by, and the whole event as JSON.
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::{
+    Array, ArrayRef, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
+    UInt8Array, UInt32Builder,
+};
+use datafusion::arrow::compute::{SortColumn, SortOptions, filter_record_batch, lexsort_to_indices, take_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::error::ArrowError;
+use parapet_event::SecurityEvent;
+use parapet_ports::{ErrorKind, PortError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+use ulid::Ulid;
+
+/// Parts of the search column are kept apart by this, so that no text is found across their border.
+const SEPARATOR: char = '\u{1}';
+const SEPARATOR_IN_TEXT: &str = "\u{2}";
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let text = |name, nullable| Field::new(name, DataType::Utf8, nullable);
+    Arc::new(Schema::new(vec![
+        text("id", false),
+        Field::new("timestamp", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false),
+        text("track", true),
+        Field::new("severity", DataType::UInt8, false),
+        text("client_ip", false),
+        text("site", false),
+        text("action", false),
+        text("attack_type", true),
+        // The leading rule, as text like in the event; empty rather than null where there is none.
+        text("rule_id", false),
+        // All rules that matched.
+        Field::new("rule_ids", DataType::List(Arc::new(Field::new_list_field(DataType::UInt32, false))), false),
+        // URI, user agent, rule messages and matched texts in lower case.
+        text("search", false),
+        // The event in its wire format.
+        text("event", false),
+    ]))
+});
+
+/// The columns, in order.
+pub(crate) fn schema() -> SchemaRef {
+    Arc::clone(&SCHEMA)
+}
+
+/// Latest time of the column. Leaves room for arithmetic with time buckets.
+const NANOSECONDS_MAX: i64 = 8_800_000_000_000_000_000;
+
+/// A time as the column holds it: nanoseconds since 1970, clamped to the years 1691 to 2248.
+pub(crate) fn nanoseconds(time: DateTime<Utc>) -> i64 {
+    let limit = if time.timestamp() < 0 { -NANOSECONDS_MAX } else { NANOSECONDS_MAX };
+    time.timestamp_nanos_opt().unwrap_or(limit).clamp(-NANOSECONDS_MAX, NANOSECONDS_MAX)
+}
+
+/// A text as the search column holds it, and as it is looked for there.
+pub(crate) fn folded(text: &str) -> String {
+    text.to_lowercase().replace(SEPARATOR, SEPARATOR_IN_TEXT)
+}
+
+/// Events as columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    pub(crate) batch: RecordBatch,
+    /// Ids of the rows, in order.
+    pub(crate) ids: Vec<Ulid>,
+}
+
+impl Rows {
+    /// Turns events into columns.
+    ///
+    /// # Errors
+    /// `Rejected` if an event has no JSON form.
+    pub(crate) fn encode(events: &[Arc<SecurityEvent>]) -> Result<Rows, PortError> {
+        let mut json = StringBuilder::with_capacity(events.len(), events.len() * 1024);
+        let mut search = StringBuilder::with_capacity(events.len(), events.len() * 256);
+        let mut rule_ids =
+            ListBuilder::new(UInt32Builder::new()).with_field(Field::new_list_field(DataType::UInt32, false));
+        for event in events {
+            let text = serde_json::to_string(&**event).map_err(|error| {
+                PortError::new(ErrorKind::Rejected, format!("event {} cannot be encoded", event.id)).with_source(error)
+            })?;
+            json.append_value(text);
+            search.append_value(search_text(event));
+            let rules: BTreeSet<u32> = event.findings.iter().map(|finding| finding.rule_id).collect();
+            rule_ids.append_value(rules.into_iter().map(Some));
+        }
+        let text = |value: fn(&SecurityEvent) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(events.iter().map(|event| value(event))))
+        };
+        let columns: Vec<ArrayRef> = vec![
+            text(|event| event.id.to_string()),
+            Arc::new(
+                TimestampNanosecondArray::from_iter_values(events.iter().map(|event| nanoseconds(event.timestamp)))
+                    .with_timezone("UTC"),
+            ),
+            Arc::new(StringArray::from_iter(events.iter().map(|event| event.track.map(|track| track.as_str())))),
+            Arc::new(UInt8Array::from_iter_values(events.iter().map(|event| event.severity.get()))),
+            text(|event| event.client_ip.to_string()),
+            text(|event| event.site.clone()),
+            text(|event| event.action.as_str().to_owned()),
+            Arc::new(StringArray::from_iter(events.iter().map(|event| event.attack_type.map(|class| class.as_str())))),
+            text(|event| event.rule_id.clone().unwrap_or_default()),
+            Arc::new(rule_ids.finish()),
+            Arc::new(search.finish()),
+            Arc::new(json.finish()),
+        ];
+        let batch = RecordBatch::try_new(schema(), columns).map_err(internal)?;
+        Ok(Rows { batch, ids: events.iter().map(|event| event.id).collect() })
+    }
+
+    /// Only the rows for which `keep` says so.
+    pub(crate) fn filter(&self, keep: &[bool]) -> Result<Rows, PortError> {
+        let batch = filter_record_batch(&self.batch, &BooleanArray::from(keep.to_vec())).map_err(internal)?;
+        let ids = self.ids.iter().zip(keep).filter(|(_, keep)| **keep).map(|(id, _)| *id).collect();
+        Ok(Rows { batch, ids })
+    }
+
+    /// The events in their wire format.
+    pub(crate) fn json(&self) -> Result<&StringArray, PortError> {
+        column(&self.batch, "event")
+    }
+
+    /// Times of the rows.
+    pub(crate) fn times(&self) -> Result<&TimestampNanosecondArray, PortError> {
+        column(&self.batch, "timestamp")
+    }
+}
+
+fn search_text(event: &SecurityEvent) -> String {
+    let fields = [&event.request.uri, &event.request.user_agent];
+    let of_rules = event.findings.iter().flat_map(|finding| [&finding.message, &finding.matched]);
+    let mut text = String::new();
+    for field in fields.into_iter().chain(of_rules) {
+        text.push_str(&folded(field));
+        text.push(SEPARATOR);
+    }
+    text
+}
+
+/// A column by name and type.
+pub(crate) fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, PortError> {
+    let found = batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref());
+    found.ok_or_else(|| PortError::new(ErrorKind::Corrupt, format!("column {name} is missing or has another type")))
+}
+
+/// Newest first: by time, then by id.
+pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, PortError> {
+    let options = Some(SortOptions { descending: true, nulls_first: true });
+    let keys: Vec<_> = ["timestamp", "id"]
+        .iter()
+        .filter_map(|name| batch.column_by_name(name))
+        .map(|values| SortColumn { values: Arc::clone(values), options })
+        .collect();
+    let order = lexsort_to_indices(&keys, None).map_err(internal)?;
+    take_record_batch(batch, &order).map_err(internal)
+}
+
+/// Decodes the events of a result.
+pub(crate) fn decode(batch: &RecordBatch) -> Result<Vec<SecurityEvent>, PortError> {
+    let json: &StringArray = column(batch, "event")?;
+    let text = |row| if json.is_valid(row) { json.value(row) } else { "" };
+    (0..json.len())
+        .map(|row| {
+            serde_json::from_str(text(row)).map_err(|error| {
+                PortError::new(ErrorKind::Corrupt, "a stored event is not readable").with_source(error)
+            })
+        })
+        .collect()
+}
+
+/// An error of Arrow that only a defect of this software can cause.
+pub(crate) fn internal(error: ArrowError) -> PortError {
+    PortError::new(ErrorKind::Rejected, "events could not be brought into columns").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_ports::suites::sample_events;
+
+    #[test]
+    fn an_event_comes_back_from_its_columns() {
+        let events = sample_events(0..50);
+        let rows = Rows::encode(&events).unwrap();
+        let decoded = decode(&rows.batch).unwrap();
+        assert!(decoded.iter().zip(&events).all(|(decoded, event)| *decoded == **event));
+    }
+
+    #[test]
+    fn times_beyond_the_column_are_clamped_and_keep_their_order() {
+        assert_eq!(nanoseconds(DateTime::<Utc>::MAX_UTC), NANOSECONDS_MAX);
+        assert_eq!(nanoseconds(DateTime::<Utc>::MIN_UTC), -NANOSECONDS_MAX);
+    }
+
+    #[test]
+    fn text_is_not_found_across_fields() {
+        let mut event = sample_events(0..1).remove(0);
+        Arc::make_mut(&mut event).request.uri = "/a\u{1}b".into();
+        let text = search_text(&event);
+        assert!(text.contains(&folded("/A\u{1}B")));
+        assert!(!text.contains(&folded("b\u{1}")));
+    }
+}
