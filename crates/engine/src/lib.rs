@@ -5,8 +5,8 @@
 //! network and no global state.
 
 mod body;
-#[cfg(test)]
-mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod operators;
 mod transformations;
 #[cfg(test)]

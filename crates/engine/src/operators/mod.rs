@@ -21,3 +21,5 @@ mod within;
 
 #[cfg(test)]
 mod language_vectors;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use {detect_sqli::detect as detect_sqli, detect_xss::detect as detect_xss};

@@ -32,7 +32,7 @@ const LATIN: &[u8] = b"\
     j???????????????";
 
 /// The byte of code page 20127 for a character, if it has one.
-pub(super) fn ascii(character: u16) -> Option<u8> {
+pub(crate) fn ascii(character: u16) -> Option<u8> {
     if let Some(&byte) = character.checked_sub(LATIN_FIRST).and_then(|index| LATIN.get(usize::from(index))) {
         return (byte != b'?').then_some(byte);
     }

@@ -26,6 +26,8 @@ mod url_encode;
 mod utf8_to_unicode;
 mod whitespace;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use best_fit::ascii as best_fit_ascii;
 use parapet_seclang::ast::Transformation;
 
 /// Applies one transformation.

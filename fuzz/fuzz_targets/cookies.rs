@@ -1,0 +1,6 @@
+//! Any bytes as a Cookie header.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| parapet_engine::fuzzing::cookies(input));
