@@ -7,6 +7,8 @@
 mod body;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+#[cfg(test)]
+mod hostile;
 mod operators;
 mod transformations;
 #[cfg(test)]
