@@ -3,9 +3,9 @@ import { Link } from 'react-router';
 import type { Alert } from '../api/types';
 import { alertStateLabel } from '../format/labels';
 import { count } from '../format/number';
-import { dateTime, listTime, local } from '../format/time';
 import { ROW_ATTRIBUTE } from '../shell/useShortcuts';
 import { FilterLink } from '../ui/FilterLink';
+import { ListTime } from '../ui/ListTime';
 import { Severity } from '../ui/Severity';
 import table from '../ui/table.module.css';
 import { VisibleText } from '../ui/VisibleText';
@@ -28,7 +28,6 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
             <th scope="col" className={table['right']}>
               Events
             </th>
-            <th scope="col">Last (UTC)</th>
             <th scope="col">Delivery</th>
             {showState && <th scope="col">State</th>}
             <th scope="col">
@@ -40,9 +39,12 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
           {alerts.map((alert) => (
             <tr key={alert.id} data-alert-id={alert.id}>
               <td>
-                <time dateTime={alert.timestamp} title={`${dateTime(alert.timestamp)} UTC, ${local(alert.timestamp)}`}>
-                  {listTime(alert.timestamp, now)}
-                </time>
+                <ListTime time={alert.timestamp} now={now} />
+                {alert.count > 1 && (
+                  <span className={styles['last']}>
+                    last <ListTime time={alert.last_seen} now={now} />
+                  </span>
+                )}
               </td>
               <td>
                 <Severity value={alert.severity} />
@@ -56,11 +58,6 @@ export function AlertTable({ alerts, showState }: { alerts: readonly Alert[]; sh
                 <FilterLink field="client_ip" value={alert.client_ip} />
               </td>
               <td className={table['right']}>{count(alert.count)}</td>
-              <td className={table['soft']}>
-                <time dateTime={alert.last_seen} title={local(alert.last_seen)}>
-                  {listTime(alert.last_seen, now)}
-                </time>
-              </td>
               <td className={styles['deliveries']}>
                 <Deliveries deliveries={alert.deliveries} />
               </td>

@@ -3,11 +3,12 @@ import { useState } from 'react';
 import { Link, useLocation } from 'react-router';
 import type { SecurityEvent } from '../api/types';
 import { attackClass, trackLabel } from '../format/labels';
-import { clock, dateTime, listTime, local } from '../format/time';
+import { clock, local } from '../format/time';
 import { visibleText } from '../format/visible';
 import { ROW_ATTRIBUTE } from '../shell/useShortcuts';
 import { ActionLabel } from '../ui/ActionLabel';
 import { FilterLink } from '../ui/FilterLink';
+import { ListTime } from '../ui/ListTime';
 import { Severity } from '../ui/Severity';
 import table from '../ui/table.module.css';
 import { VisibleText } from '../ui/VisibleText';
@@ -109,11 +110,16 @@ function EventRow({ event, filter, compact, fresh, withoutAction, now }: RowProp
           to={`/events/${event.id}`}
           state={{ from: pathname + search }}
           className={styles['open'] ?? ''}
-          title={`${dateTime(event.timestamp)} UTC, ${local(event.timestamp)}`}
           {...{ [ROW_ATTRIBUTE]: '' }}
         >
           <span className="visually-hidden">Open event of </span>
-          <time dateTime={event.timestamp}>{compact ? clock(event.timestamp) : listTime(event.timestamp, now)}</time>
+          {compact ? (
+            <time dateTime={event.timestamp} title={local(event.timestamp)}>
+              {clock(event.timestamp)}
+            </time>
+          ) : (
+            <ListTime time={event.timestamp} now={now} />
+          )}
         </Link>
       </td>
       <td className={styles['severity']}>
@@ -142,10 +148,16 @@ function EventRow({ event, filter, compact, fresh, withoutAction, now }: RowProp
         <FilterLink field="site" value={event.site} name={`site ${event.site}`} {...within} />
       </td>
       <td className={`${styles['request']} ${table['clip']} mono`} title={visibleText(request)}>
-        <span className={styles['method']}>
-          <VisibleText text={event.request.method} />
-        </span>{' '}
-        <VisibleText text={event.request.uri} />
+        {event.request.method === '' && event.request.uri === '' ? (
+          <span className={styles['unreadable']}>not readable as HTTP</span>
+        ) : (
+          <>
+            <span className={styles['method']}>
+              <VisibleText text={event.request.method} />
+            </span>{' '}
+            <VisibleText text={event.request.uri} />
+          </>
+        )}
       </td>
       <td className={`${styles['rule']} mono`} title={event.findings.find((f) => String(f.rule_id) === event.rule_id)?.message}>
         {event.rule_id === null ? (

@@ -70,7 +70,9 @@ export default function EventsPage() {
         <FilterBar filter={filter} onChange={apply} />
         <ActiveFilters filter={filter} onChange={apply} />
         <Histogram filter={filter} asOf={asOf} onChange={apply} />
-        <NewEventsHint key={asOf} filter={filter} asOf={asOf} onShow={refresh} />
+        {paging.cursor === null && list.data !== undefined && !list.isPlaceholderData && (
+          <NewEventsHint filter={filter} asOf={asOf} rows={list.data.events} onShow={refresh} />
+        )}
         {list.isError ? (
           <Failure what="The events" error={list.error} retry={list.refetch} />
         ) : (

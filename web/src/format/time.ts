@@ -26,12 +26,12 @@ export function dateTime(time: string | number | Date): string {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** "Nov 22 15:20:43", for lists; the year only where it is not the one of `now`. */
-export function listTime(time: string | number | Date, now: number): string {
+/** "Nov 22", for lists; the year only where it is not the one of `now`. */
+export function listDate(time: string | number | Date, now: number): string {
   const t = new Date(time);
   const year = t.getUTCFullYear();
   const shownYear = year === new Date(now).getUTCFullYear() ? '' : ` ${year}`;
-  return `${MONTHS[t.getUTCMonth()] ?? ''} ${t.getUTCDate()}${shownYear} ${clock(t)}`;
+  return `${MONTHS[t.getUTCMonth()] ?? ''} ${t.getUTCDate()}${shownYear}`;
 }
 
 /** The same moment in the reader's own zone, for tooltips. */

@@ -52,13 +52,16 @@ export default function OverviewPage() {
           <TrafficPanel />
           <LatestEvents window={window} />
           <FindingsPanel window={window} />
+          <div className={styles['pair']}>
+            <Breakdown title="Top clients" groupBy="client_ip" window={window} />
+            <Breakdown title="Top rules" groupBy="rule_id" window={window} />
+          </div>
         </div>
         <div className={styles['narrow']}>
           <OpenAlerts />
           <Breakdown title="By attack class" groupBy="attack_type" window={window} />
           <Breakdown title="By track" groupBy="track" window={window} />
-          <Breakdown title="Top clients" groupBy="client_ip" window={window} />
-          <Breakdown title="Top rules" groupBy="rule_id" window={window} />
+          <Breakdown title="By site" groupBy="site" window={window} />
         </div>
       </div>
     </Page>
