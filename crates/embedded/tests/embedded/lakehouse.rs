@@ -100,7 +100,7 @@ async fn answers_over_memory_and_files_equal_the_model() {
         }
     }
     assert!(store.report().hot_events > 0 && store.report().files > 3);
-    for _ in 0..60 {
+    for _ in 0..25 {
         let filter = sample_filter(&mut random);
         let limit = 1 + random.below(40) as usize;
         let (mut cursor, mut pages) = (None, 0);
