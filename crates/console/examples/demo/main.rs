@@ -4,7 +4,8 @@
 //! `cargo run -p parapet-console --example demo [ADDRESS]`, then log in as admin, analyst or viewer
 //! with the password `demo`.
 
-#[path = "../../tests/seams/mod.rs"]
+#[allow(clippy::unwrap_used, reason = "shared with the tests")]
+#[path = "../../tests/api/seams.rs"]
 mod seams;
 mod traffic;
 
@@ -96,7 +97,7 @@ impl Demo {
             }
             let event = Arc::new(traffic::event(Utc::now()));
             self.count(&event);
-            store.write(&[event.clone()]).await?;
+            store.write(std::slice::from_ref(&event)).await?;
             live.publish(LiveMessage::Event(event.clone()));
             if let Some(alert) = self.raise(&event, 20).await? {
                 live.publish(LiveMessage::Alert(Arc::new(alert)));

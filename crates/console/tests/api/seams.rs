@@ -121,7 +121,7 @@ impl EventStore for MemoryStore {
             .map(|((time, key), count)| Bucket { time, key, count })
             .collect();
         if query.interval_seconds.is_none() {
-            buckets.sort_by(|a, b| b.count.cmp(&a.count));
+            buckets.sort_by_key(|bucket| std::cmp::Reverse(bucket.count));
         }
         Ok(buckets)
     }
