@@ -37,7 +37,7 @@ fn run(name: &str, param: &str, value: &[u8]) -> Outcome {
         "gt" => left > right,
         "le" => left <= right,
         "lt" => left < right,
-        "ipMatch" => match ip_match::IpMatch::compile(argument) {
+        "ipMatch" => match IpMatch::compile(argument) {
             Ok(set) => set.matches(value),
             Err(_) => return Outcome::Refused,
         },
@@ -45,7 +45,7 @@ fn run(name: &str, param: &str, value: &[u8]) -> Outcome {
         "streq" => str_eq::matches(argument, value),
         "strmatch" => str_match::matches(argument, value),
         "unconditionalMatch" => true,
-        "validateByteRange" => match validate_byte_range::ValidateByteRange::compile(argument) {
+        "validateByteRange" => match ValidateByteRange::compile(argument) {
             Ok(range) => range.matches(value),
             Err(_) => return Outcome::Refused,
         },

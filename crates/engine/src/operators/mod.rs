@@ -1,4 +1,7 @@
 //! Operators: the tests of rules.
+//!
+//! An operator is compiled once with its rule. Arguments with macros are expanded by the caller
+//! before each test; everything else is decided at load.
 
 mod begins_with;
 mod contains;
@@ -7,7 +10,10 @@ mod detect_sqli;
 mod detect_xss;
 mod ends_with;
 mod ip_match;
-mod numeric;
+pub(crate) mod numeric;
+mod pcre_syntax;
+pub(crate) mod pm;
+pub(crate) mod rx;
 mod str_eq;
 mod str_match;
 mod validate_byte_range;
@@ -21,5 +27,300 @@ mod within;
 
 #[cfg(test)]
 mod language_vectors;
+use std::sync::Arc;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {detect_sqli::detect as detect_sqli, detect_xss::detect as detect_xss};
+
+use parapet_seclang::ast::OperatorKind;
+use smallvec::SmallVec;
+
+pub(crate) use ip_match::IpMatch;
+pub(crate) use pm::Pm;
+pub(crate) use rx::Rx;
+pub(crate) use validate_byte_range::ValidateByteRange;
+
+/// What a rule tests its values with.
+pub(crate) enum Operator {
+    /// `@rx`.
+    Rx(Arc<Rx>),
+    /// `@rxGlobal`.
+    RxGlobal(Arc<Rx>),
+    /// `@rx` whose pattern has macros: compiled at each test.
+    RxMacro,
+    /// `@pm`, `@pmFromFile`.
+    Pm(Arc<Pm>),
+    /// A comparison with text.
+    Text(Text),
+    /// A comparison with a number.
+    Number(Number),
+    /// `@detectSQLi`.
+    DetectSqli,
+    /// `@detectXSS`.
+    DetectXss,
+    /// `@ipMatch`, `@ipMatchFromFile`.
+    IpMatch(Arc<IpMatch>),
+    /// `@validateByteRange`.
+    ValidateByteRange(Box<ValidateByteRange>),
+    /// `@validateUrlEncoding`.
+    ValidateUrlEncoding,
+    /// `@validateUtf8Encoding`.
+    ValidateUtf8Encoding,
+    /// `@verifyCC` and its kind: candidates by pattern, then a checksum.
+    Verify(Checksum, Arc<Rx>),
+    /// `@unconditionalMatch`.
+    Always,
+    /// `@noMatch`, and operators whose database or resolver is not configured.
+    Never,
+}
+
+/// Comparisons with text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// `@beginsWith`.
+    BeginsWith,
+    /// `@contains`.
+    Contains,
+    /// `@containsWord`.
+    ContainsWord,
+    /// `@endsWith`.
+    EndsWith,
+    /// `@streq`.
+    Equal,
+    /// `@strmatch`.
+    StrMatch,
+    /// `@within`.
+    Within,
+}
+
+/// Comparisons with a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// `@eq`.
+    Eq,
+    /// `@ge`.
+    Ge,
+    /// `@gt`.
+    Gt,
+    /// `@le`.
+    Le,
+    /// `@lt`.
+    Lt,
+}
+
+/// Checksums of the `@verify…` operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checksum {
+    /// Payment cards (Luhn).
+    CreditCard,
+    /// Brazilian CPF.
+    Cpf,
+    /// US social security number.
+    Ssn,
+    /// Austrian social security number.
+    Svnr,
+}
+
+impl Text {
+    /// The comparison an operator makes, if it is one with text.
+    pub(crate) fn of(kind: OperatorKind) -> Option<Text> {
+        Some(match kind {
+            OperatorKind::BeginsWith => Text::BeginsWith,
+            OperatorKind::Contains => Text::Contains,
+            OperatorKind::ContainsWord => Text::ContainsWord,
+            OperatorKind::EndsWith => Text::EndsWith,
+            OperatorKind::StrEq => Text::Equal,
+            OperatorKind::StrMatch => Text::StrMatch,
+            OperatorKind::Within => Text::Within,
+            _ => return None,
+        })
+    }
+
+    fn matches(self, argument: &[u8], value: &[u8]) -> bool {
+        match self {
+            Text::BeginsWith => begins_with::matches(argument, value),
+            Text::Contains => contains::matches(argument, value),
+            Text::ContainsWord => contains_word::matches(argument, value),
+            Text::EndsWith => ends_with::matches(argument, value),
+            Text::Equal => str_eq::matches(argument, value),
+            Text::StrMatch => str_match::matches(argument, value),
+            Text::Within => within::matches(argument, value),
+        }
+    }
+}
+
+impl Number {
+    /// The comparison an operator makes, if it is one with a number.
+    pub(crate) fn of(kind: OperatorKind) -> Option<Number> {
+        Some(match kind {
+            OperatorKind::Eq => Number::Eq,
+            OperatorKind::Ge => Number::Ge,
+            OperatorKind::Gt => Number::Gt,
+            OperatorKind::Le => Number::Le,
+            OperatorKind::Lt => Number::Lt,
+            _ => return None,
+        })
+    }
+
+    /// Whether `value` stands in this relation to `argument`.
+    pub(crate) fn holds(self, value: i64, argument: i64) -> bool {
+        match self {
+            Number::Eq => value == argument,
+            Number::Ge => value >= argument,
+            Number::Gt => value > argument,
+            Number::Le => value <= argument,
+            Number::Lt => value < argument,
+        }
+    }
+}
+
+impl Checksum {
+    /// The checksum an operator verifies, if it does.
+    pub(crate) fn of(kind: OperatorKind) -> Option<Checksum> {
+        Some(match kind {
+            OperatorKind::VerifyCc => Checksum::CreditCard,
+            OperatorKind::VerifyCpf => Checksum::Cpf,
+            OperatorKind::VerifySsn => Checksum::Ssn,
+            OperatorKind::VerifySvnr => Checksum::Svnr,
+            _ => return None,
+        })
+    }
+
+    fn verify(self, candidate: &[u8]) -> bool {
+        match self {
+            Checksum::CreditCard => verify_cc::verify(candidate),
+            Checksum::Cpf => verify_cpf::verify(candidate),
+            Checksum::Ssn => verify_ssn::verify(candidate),
+            Checksum::Svnr => verify_svnr::verify(candidate),
+        }
+    }
+}
+
+impl Operator {
+    /// Whether the value passes the test, its negation not considered. `argument` is the argument
+    /// with macros expanded; only text, number and macro patterns read it.
+    pub(crate) fn matches(&self, argument: &[u8], value: &[u8]) -> bool {
+        match self {
+            Operator::Rx(rx) | Operator::RxGlobal(rx) => rx.is_match(value),
+            Operator::RxMacro => Rx::compile(argument).is_ok_and(|rx| rx.is_match(value)),
+            Operator::Pm(pm) => pm.find(value).is_some(),
+            Operator::Text(text) => text.matches(argument, value),
+            Operator::Number(number) => number.holds(numeric::parse(value), numeric::parse(argument)),
+            Operator::DetectSqli => detect_sqli::detect(value).is_some(),
+            Operator::DetectXss => detect_xss::detect(value),
+            Operator::IpMatch(addresses) => addresses.matches(value),
+            Operator::ValidateByteRange(range) => range.matches(value),
+            Operator::ValidateUrlEncoding => validate_url_encoding::matches(value),
+            Operator::ValidateUtf8Encoding => validate_utf8_encoding::matches(value),
+            Operator::Verify(checksum, rx) => verified(*checksum, rx, value).is_some(),
+            Operator::Always => true,
+            Operator::Never => false,
+        }
+    }
+
+    /// What a value that passed the test gives to `TX.0` to `TX.9`.
+    pub(crate) fn captures(&self, argument: &[u8], value: &[u8], out: &mut Captures) {
+        out.groups.clear();
+        out.text.clear();
+        match self {
+            Operator::Rx(rx) => rx.captures(value, out),
+            Operator::RxGlobal(rx) => rx.each_match(value, |start, end| {
+                out.push_range(start, end);
+                out.groups.len() < 10
+            }),
+            Operator::RxMacro => {
+                if let Ok(rx) = Rx::compile(argument) {
+                    rx.captures(value, out);
+                }
+            }
+            Operator::Pm(pm) => {
+                if let Some((start, end)) = pm.find(value) {
+                    out.push_range(start, end);
+                }
+            }
+            Operator::DetectSqli => {
+                if let Some(fingerprint) = detect_sqli::detect(value) {
+                    out.push_text(&fingerprint);
+                }
+            }
+            Operator::DetectXss => out.push_range(0, value.len()),
+            Operator::Verify(checksum, rx) => {
+                if let Some((start, end)) = verified(*checksum, rx, value) {
+                    out.push_range(start, end);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a hit of this operator says what it hit, so that `capture` has something to store.
+    pub(crate) fn has_captures(&self) -> bool {
+        matches!(
+            self,
+            Operator::Rx(_)
+                | Operator::RxGlobal(_)
+                | Operator::RxMacro
+                | Operator::Pm(_)
+                | Operator::DetectSqli
+                | Operator::DetectXss
+                | Operator::Verify(..)
+        )
+    }
+}
+
+/// The first candidate of the pattern whose checksum is right.
+fn verified(checksum: Checksum, rx: &Rx, value: &[u8]) -> Option<(usize, usize)> {
+    let mut found = None;
+    rx.each_match(value, |start, end| {
+        if value.get(start..end).is_some_and(|candidate| checksum.verify(candidate)) {
+            found = Some((start, end));
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// What a hit captured: ranges of the tested value, or text of the operator's own.
+#[derive(Debug, Default)]
+pub(crate) struct Captures {
+    groups: SmallVec<[Group; 10]>,
+    text: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Group {
+    Absent,
+    Range(u32, u32),
+    Text,
+}
+
+impl Captures {
+    fn push_range(&mut self, start: usize, end: usize) {
+        match (u32::try_from(start), u32::try_from(end)) {
+            (Ok(start), Ok(end)) => self.groups.push(Group::Range(start, end)),
+            _ => self.groups.push(Group::Absent),
+        }
+    }
+
+    fn push_absent(&mut self) {
+        self.groups.push(Group::Absent);
+    }
+
+    fn push_text(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.groups.push(Group::Text);
+    }
+
+    /// How many groups there are, the whole match included.
+    pub(crate) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The text of a group; `None` if it took no part in the match.
+    pub(crate) fn get<'a>(&'a self, group: usize, value: &'a [u8]) -> Option<&'a [u8]> {
+        match self.groups.get(group)? {
+            Group::Absent => None,
+            Group::Range(start, end) => value.get(*start as usize..*end as usize),
+            Group::Text => Some(&self.text),
+        }
+    }
+}

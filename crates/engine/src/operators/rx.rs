@@ -1,0 +1,193 @@
+//! `@rx`: regular expressions over bytes, linear where possible, bounded backtracking where not.
+
+use std::sync::OnceLock;
+
+use regex_automata::meta;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::captures::Captures as Slots;
+use regex_syntax::hir::Hir;
+
+use super::Captures;
+use super::pcre_syntax::translate;
+
+/// Steps a backtracking pattern may take on one value before it counts as not matching.
+const BACKTRACK_LIMIT: usize = 100_000;
+/// Bytes one compiled pattern may take.
+const PATTERN_SIZE: usize = 32 << 20;
+/// Bytes of lazily built states kept per pattern and thread.
+const STATE_CACHE: usize = 1 << 20;
+
+/// A compiled pattern.
+pub(crate) struct Rx {
+    engine: Engine,
+}
+
+enum Engine {
+    Linear {
+        find: meta::Regex,
+        /// Groups in the pattern, the whole match not counted.
+        groups: usize,
+        /// Built at the first hit whose groups are wanted: detection alone is faster without them.
+        captures: OnceLock<Option<meta::Regex>>,
+        pattern: String,
+    },
+    Backtracking(fancy_regex::Regex),
+}
+
+impl Rx {
+    /// Compiles a pattern; the error says what is wrong with it.
+    pub(crate) fn compile(pattern: &[u8]) -> Result<Rx, String> {
+        Rx::compile_parsed(pattern).map(|(rx, _)| rx)
+    }
+
+    /// As [`Rx::compile`]; a linear pattern's syntax tree comes with it, for the prefilter.
+    pub(crate) fn compile_parsed(pattern: &[u8]) -> Result<(Rx, Option<Hir>), String> {
+        let translated = translate(pattern)?;
+        if translated.backtracking {
+            let regex = fancy_regex::RegexBuilder::new(&translated.pattern)
+                .unicode_mode(false)
+                .bytes_mode(fancy_regex::BytesMode::Ascii)
+                .dot_matches_new_line(true)
+                .backtrack_limit(BACKTRACK_LIMIT)
+                .delegate_size_limit(PATTERN_SIZE)
+                .build()
+                .map_err(|error| error.to_string())?;
+            return Ok((Rx { engine: Engine::Backtracking(regex) }, None));
+        }
+        let hir = parse(&translated.pattern)?;
+        let find = build(&hir, WhichCaptures::Implicit)?;
+        let groups = hir.properties().explicit_captures_len();
+        let engine = Engine::Linear { find, groups, captures: OnceLock::new(), pattern: translated.pattern };
+        Ok((Rx { engine }, Some(hir)))
+    }
+
+    /// Whether the pattern is found in the value.
+    pub(crate) fn is_match(&self, value: &[u8]) -> bool {
+        match &self.engine {
+            Engine::Linear { find, .. } => find.is_match(value),
+            Engine::Backtracking(regex) => regex.is_match(value).unwrap_or(false),
+        }
+    }
+
+    /// The first match and its groups.
+    pub(crate) fn captures(&self, value: &[u8], out: &mut Captures) {
+        match &self.engine {
+            Engine::Linear { find, groups: 0, .. } => {
+                if let Some(found) = find.find(value) {
+                    out.push_range(found.start(), found.end());
+                }
+            }
+            Engine::Linear { captures, pattern, find, .. } => {
+                let with_groups =
+                    captures.get_or_init(|| parse(pattern).and_then(|hir| build(&hir, WhichCaptures::All)).ok());
+                let regex = with_groups.as_ref().unwrap_or(find);
+                let mut slots = regex.create_captures();
+                regex.captures(value, &mut slots);
+                push_groups(&slots, out);
+            }
+            Engine::Backtracking(regex) => {
+                if let Ok(Some(found)) = regex.captures(value) {
+                    for group in 0..found.len() {
+                        match found.get(group) {
+                            Some(group) => out.push_range(group.start(), group.end()),
+                            None => out.push_absent(),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `sink` with each match of the whole pattern, left to right, until it returns `false`.
+    pub(crate) fn each_match(&self, value: &[u8], mut sink: impl FnMut(usize, usize) -> bool) {
+        match &self.engine {
+            Engine::Linear { find, .. } => {
+                for found in find.find_iter(value) {
+                    if !sink(found.start(), found.end()) {
+                        break;
+                    }
+                }
+            }
+            Engine::Backtracking(regex) => {
+                for found in regex.find_iter(value).map_while(Result::ok) {
+                    if !sink(found.start(), found.end()) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn push_groups(slots: &Slots, out: &mut Captures) {
+    if !slots.is_match() {
+        return;
+    }
+    for group in 0..slots.group_len() {
+        match slots.get_group(group) {
+            Some(span) => out.push_range(span.start, span.end),
+            None => out.push_absent(),
+        }
+    }
+}
+
+fn parse(pattern: &str) -> Result<Hir, String> {
+    regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .unicode(false)
+        .dot_matches_new_line(true)
+        .nest_limit(500)
+        .build()
+        .parse(pattern)
+        .map_err(|error| error.to_string())
+}
+
+fn build(hir: &Hir, captures: WhichCaptures) -> Result<meta::Regex, String> {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .which_captures(captures)
+        .nfa_size_limit(Some(PATTERN_SIZE))
+        .hybrid_cache_capacity(STATE_CACHE)
+        // Dense automata cost load time and memory for speed that the prefilter already gives.
+        .dfa(false)
+        .onepass(false);
+    meta::Builder::new().configure(config).build_from_hir(hir).map_err(|error| match error.size_limit() {
+        Some(limit) => format!("the compiled pattern exceeds {limit} bytes"),
+        None => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_match_as_bytes_and_dots_match_newlines() {
+        let rx = Rx::compile(br"^a.\x{ff}$").unwrap();
+        assert!(rx.is_match(b"a\n\xff"));
+        assert!(!rx.is_match("a\n\u{ff}".as_bytes()));
+    }
+
+    #[test]
+    fn groups_that_took_no_part_are_absent_not_shifted() {
+        let rx = Rx::compile(br"(a)|(b)").unwrap();
+        let mut captures = Captures::default();
+        rx.captures(b"xb", &mut captures);
+        assert_eq!(captures.get(0, b"xb"), Some(&b"b"[..]));
+        assert_eq!(captures.get(1, b"xb"), None);
+        assert_eq!(captures.get(2, b"xb"), Some(&b"b"[..]));
+    }
+
+    #[test]
+    fn look_around_and_back_references_work() {
+        assert!(Rx::compile(br"(?i)<(\w+)>.*</\1>").unwrap().is_match(b"<b>\xff</B>"));
+        assert!(Rx::compile(br"a(?!b)").unwrap().is_match(b"ac"));
+        assert!(!Rx::compile(br"a++a").unwrap().is_match(b"aaa"));
+    }
+
+    #[test]
+    fn exponential_backtracking_is_cut_off() {
+        let value = vec![b'a'; 5000];
+        assert!(!Rx::compile(br"(?=(a+)+$)(a+)+(?!a)b").unwrap().is_match(&value));
+    }
+}

@@ -1,0 +1,497 @@
+//! From directives to a policy.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parapet_seclang::Loader;
+use parapet_seclang::ast::{self, ActionKind, Configuration, DirectiveKind, OperatorKind, TargetMode};
+use sha2::{Digest, Sha256};
+
+use super::actions::{self, Defaults, Removals};
+use super::chains::Chains;
+use super::exclusions::{self, Which};
+use super::names::{Names, Slot};
+use super::program::{Markers, Program};
+use super::rule::{Flow, Link, Meta, Operand, Quick, Rule, TargetRemoval};
+use super::settings::Settings;
+use super::targets::{Exclusion, Select, Target, resolve_slots};
+use super::template::Template;
+use crate::error::CompileError;
+use crate::operators::{Checksum, IpMatch, Number, Operator, Pm, Rx, Text, ValidateByteRange, numeric};
+use crate::prefilter::{Need, Prefilter, set};
+use crate::variables::Source;
+
+/// A rule as the directives so far leave it.
+pub(crate) struct Draft {
+    pub(crate) rule: ast::Rule,
+    defaults: Arc<[Defaults; 5]>,
+    /// Place among rules and markers.
+    order: usize,
+}
+
+/// Everything a policy is made of.
+pub(crate) struct Compiled {
+    pub(crate) settings: Settings,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) programs: [Program; 5],
+    pub(crate) markers: Markers,
+    pub(crate) chains: Chains,
+    pub(crate) names: Names,
+    pub(crate) prefilter: Prefilter,
+    pub(crate) removals: Vec<Vec<u64>>,
+    pub(crate) target_removals: Vec<TargetRemoval>,
+    pub(crate) hash: String,
+}
+
+/// Compiles a configuration, or says everything that is wrong with it.
+pub(crate) fn compile(configuration: &Configuration, loader: &dyn Loader) -> Result<Compiled, Vec<CompileError>> {
+    let mut compiler = Compiler {
+        configuration,
+        loader,
+        errors: Vec::new(),
+        digest: Sha256::new(),
+        names: Names::new(),
+        chains: Chains::new(),
+        removals: Removals::default(),
+        patterns: HashMap::new(),
+        phrases: HashMap::new(),
+    };
+    let walked = compiler.walk();
+    let compiled = compiler.finish(walked);
+    if compiler.errors.is_empty() { Ok(compiled) } else { Err(compiler.errors) }
+}
+
+/// What the walk over the directives leaves.
+struct Walked {
+    settings: Settings,
+    drafts: Vec<Draft>,
+    /// Markers and their places among rules and markers.
+    markers: Vec<(Vec<u8>, usize)>,
+}
+
+struct Compiler<'a> {
+    configuration: &'a Configuration,
+    loader: &'a dyn Loader,
+    errors: Vec<CompileError>,
+    digest: Sha256,
+    names: Names,
+    chains: Chains,
+    removals: Removals,
+    /// Patterns that occur more than once are compiled once.
+    patterns: HashMap<Vec<u8>, Result<(Arc<Rx>, Need), String>>,
+    phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
+}
+
+impl Compiler<'_> {
+    fn error(&mut self, span: ast::Span, message: String) {
+        let file = self.configuration.files.get(span.file as usize).map(|file| file.to_path_buf()).unwrap_or_default();
+        self.errors.push(CompileError { file, line: span.line, column: span.column, message });
+    }
+
+    /// Takes the directives in order; each changes only what stands before it.
+    fn walk(&mut self) -> Walked {
+        let mut walked = Walked { settings: Settings::default(), drafts: Vec::new(), markers: Vec::new() };
+        let mut defaults: Arc<[Defaults; 5]> = Arc::default();
+        let mut mime_types_set = false;
+        for (order, directive) in self.configuration.directives.iter().enumerate() {
+            match &directive.kind {
+                DirectiveKind::Rule(rule) | DirectiveKind::Action(rule) => {
+                    walked.drafts.push(Draft { rule: rule.clone(), defaults: Arc::clone(&defaults), order });
+                }
+                DirectiveKind::Marker(name) => walked.markers.push((name.clone(), order)),
+                DirectiveKind::DefaultAction(actions) => {
+                    let (phase, of_phase) = Defaults::read(actions);
+                    let mut all = (*defaults).clone();
+                    if let Some(place) = all.get_mut(usize::from(phase).saturating_sub(1)) {
+                        *place = of_phase;
+                    }
+                    defaults = Arc::new(all);
+                }
+                DirectiveKind::UpdateActionById(id, link, actions) => {
+                    exclusions::update_actions(&mut walked.drafts, *id, *link, actions);
+                }
+                DirectiveKind::Setting(setting) => walked.settings.apply(setting, &mut mime_types_set),
+                other => {
+                    if let Err(message) = exclude(&mut walked.drafts, other) {
+                        self.error(directive.span, message);
+                    }
+                }
+            }
+        }
+        walked
+    }
+
+    fn finish(&mut self, walked: Walked) -> Compiled {
+        let Walked { settings, mut drafts, markers } = walked;
+        for file in &self.configuration.files {
+            self.digest.update(file.as_os_str().as_encoded_bytes());
+            if let Ok(text) = self.loader.read(file) {
+                self.digest.update(&text);
+            }
+        }
+        let phase_of = |draft: &Draft| draft.rule.links.first().map_or(2, |head| actions::phase_of(&head.actions));
+        drafts.sort_by_key(|draft| (phase_of(draft), draft.order));
+
+        let mut places = Markers::default();
+        for (name, order) in &markers {
+            let after = std::array::from_fn(|index| {
+                let phase = index as u8 + 1;
+                drafts.partition_point(|draft| (phase_of(draft), draft.order) < (phase, *order))
+            });
+            let marker = places.intern(name);
+            places.add(marker, after);
+        }
+
+        let mut rules = Vec::with_capacity(drafts.len());
+        let mut needs = Vec::new();
+        let mut ranges = Vec::new();
+        for phase in 1..=5 {
+            let first_rule = rules.len();
+            // Each phase has words of its own, so that its part of a result is a slice.
+            needs.resize(needs.len().next_multiple_of(64), Need::Class(0));
+            let first_word = needs.len() / 64;
+            for draft in drafts.iter().filter(|draft| phase_of(draft) == phase) {
+                let bit = needs.len() as u32;
+                let (rule, need) = self.rule(draft, rules.len(), bit, &mut places);
+                rules.push(rule);
+                needs.push(need);
+            }
+            ranges.push((first_rule..rules.len(), first_word..needs.len().div_ceil(64)));
+        }
+        for rule in &mut rules {
+            rule.links.iter_mut().flat_map(|link| &mut link.targets).for_each(|t| resolve_slots(t, &self.names));
+        }
+        let (removals, target_removals) = self.resolve_removals(&drafts, &rules, needs.len().div_ceil(64));
+        let programs = std::array::from_fn(|index| match ranges.get(index) {
+            Some((range, words)) => Program::build(&rules, range.clone(), words.clone(), &mut self.chains),
+            None => Program::default(),
+        });
+        Compiled {
+            settings,
+            programs,
+            rules,
+            markers: places,
+            chains: std::mem::take(&mut self.chains),
+            names: std::mem::take(&mut self.names),
+            prefilter: Prefilter::build(&needs),
+            removals,
+            target_removals,
+            hash: hex::encode(self.digest.finalize_reset()).chars().take(16).collect(),
+        }
+    }
+
+    fn rule(&mut self, draft: &Draft, index: usize, bit: u32, markers: &mut Markers) -> (Rule, Need) {
+        let unset = Vec::new();
+        let head = draft.rule.links.first();
+        let head_actions = head.map_or(&unset, |head| &head.actions);
+        let phase = actions::phase_of(head_actions);
+        let fallback = Defaults::default();
+        let defaults = draft.defaults.get(usize::from(phase) - 1).unwrap_or(&fallback);
+        let decision = actions::decide(head_actions, defaults, &mut self.names);
+        let span = head.map(|head| head.span).unwrap_or_default();
+        let mut meta = Meta {
+            file: self.configuration.files.get(span.file as usize).map(Arc::clone).unwrap_or_default(),
+            line: span.line,
+            ..Meta::default()
+        };
+        let mut flow = Flow::Next;
+        let mut links = Vec::with_capacity(draft.rule.links.len());
+        let mut need = Need::Nothing;
+        for (position, link) in draft.rule.links.iter().enumerate() {
+            actions::describe(&mut meta, &link.actions, position == 0, &mut self.names);
+            if flow == Flow::Next {
+                flow = flow_of(&link.actions, phase, index, markers);
+            }
+            let (compiled, of_link) = self.link(link, defaults);
+            if position == 0 && !compiled.negated {
+                need = of_link;
+            }
+            links.push(compiled);
+        }
+        let quick = links.first().and_then(quick_of);
+        let rule = Rule {
+            id: actions::id_of(head_actions),
+            phase,
+            links,
+            disruptive: decision.disruptive,
+            status: decision.status,
+            flow,
+            log: decision.log,
+            auditlog: decision.auditlog,
+            meta,
+            quick,
+            bit,
+        };
+        (rule, need)
+    }
+
+    fn link(&mut self, link: &ast::Link, defaults: &Defaults) -> (Link, Need) {
+        let mut targets = Vec::new();
+        let mut excluded = Vec::new();
+        for target in &link.targets {
+            let outcome = if target.mode == TargetMode::Exclude {
+                Exclusion::compile(target, &mut self.names).map(|exclusion| excluded.push(exclusion))
+            } else {
+                Target::compile(target, &mut self.names).map(|target| targets.push(target))
+            };
+            if let Err(message) = outcome {
+                self.error(target.span, message);
+            }
+        }
+        let effects = match actions::effects(&link.actions, &mut self.names, &mut self.removals) {
+            Ok(effects) => effects,
+            Err((span, message)) => {
+                self.error(span, message);
+                Vec::new()
+            }
+        };
+        let argument = Template::parse(&link.operator.argument, &mut self.names);
+        let (operator, need) = match self.operator(&link.operator, &argument) {
+            Ok(compiled) => compiled,
+            Err(message) => {
+                self.error(link.operator.span, message);
+                (Operator::Never, Need::Nothing)
+            }
+        };
+        let has = |wanted: &ActionKind| link.actions.iter().any(|action| action.kind == *wanted);
+        let transformations = actions::transformations(&link.actions, defaults);
+        let number = argument.plain().map(numeric::parse).filter(|_| matches!(operator, Operator::Number(_)));
+        let mut operator_text = if link.operator.negated { b"!@".to_vec() } else { b"@".to_vec() };
+        operator_text.extend_from_slice(link.operator.kind.name().as_bytes());
+        if !link.operator.argument.is_empty() {
+            operator_text.push(b' ');
+            operator_text.extend_from_slice(&link.operator.argument);
+        }
+        let compiled = Link {
+            capture: has(&ActionKind::Capture) && operator.has_captures(),
+            targets,
+            exclusions: excluded,
+            operator,
+            negated: link.operator.negated,
+            argument,
+            number,
+            chain: self.chains.intern(&transformations),
+            multi_match: has(&ActionKind::MultiMatch),
+            effects,
+            operator_text,
+        };
+        (compiled, need)
+    }
+
+    fn operator(&mut self, operator: &ast::Operator, argument: &Template) -> Result<(Operator, Need), String> {
+        let text = operator.argument.as_slice();
+        let plain = argument.plain().is_some();
+        let compiled = match operator.kind {
+            OperatorKind::Rx if !plain => Operator::RxMacro,
+            OperatorKind::Rx => return self.pattern(text).map(|(rx, need)| (Operator::Rx(rx), need)),
+            OperatorKind::RxGlobal => return self.pattern(text).map(|(rx, need)| (Operator::RxGlobal(rx), need)),
+            OperatorKind::Pm => return self.phrases(text, |_| Pm::compile(text)),
+            OperatorKind::PmFromFile => {
+                let file = self.data_file(operator.span, text)?;
+                return self.phrases(&file.0, |_| Pm::compile_file(&file.1));
+            }
+            OperatorKind::IpMatch => Operator::IpMatch(Arc::new(IpMatch::compile(text)?)),
+            OperatorKind::IpMatchFromFile => {
+                let (_, content) = self.data_file(operator.span, text)?;
+                Operator::IpMatch(Arc::new(IpMatch::compile_file(&content)?))
+            }
+            OperatorKind::ValidateByteRange => Operator::ValidateByteRange(Box::new(ValidateByteRange::compile(text)?)),
+            OperatorKind::ValidateUrlEncoding => Operator::ValidateUrlEncoding,
+            OperatorKind::ValidateUtf8Encoding => Operator::ValidateUtf8Encoding,
+            OperatorKind::DetectSqli => Operator::DetectSqli,
+            OperatorKind::DetectXss => Operator::DetectXss,
+            OperatorKind::UnconditionalMatch => Operator::Always,
+            // Without a database or a resolver there is nothing these could match.
+            OperatorKind::NoMatch | OperatorKind::GeoLookup | OperatorKind::Rbl | OperatorKind::GsbLookup => {
+                Operator::Never
+            }
+            kind => match (Text::of(kind), Number::of(kind), Checksum::of(kind)) {
+                (Some(text), _, _) => Operator::Text(text),
+                (_, Some(number), _) => Operator::Number(number),
+                (_, _, Some(checksum)) => {
+                    let (rx, _) = self.pattern(text)?;
+                    Operator::Verify(checksum, rx)
+                }
+                _ => return Err(format!("the operator @{} is not supported", kind.name())),
+            },
+        };
+        let need = Need::of(&compiled, argument.plain(), None);
+        Ok((compiled, need))
+    }
+
+    fn pattern(&mut self, text: &[u8]) -> Result<(Arc<Rx>, Need), String> {
+        if let Some(known) = self.patterns.get(text) {
+            return known.clone();
+        }
+        let compiled = Rx::compile_parsed(text).map(|(rx, hir)| {
+            let operator = Operator::Rx(Arc::new(rx));
+            let need = Need::of(&operator, Some(text), hir.as_ref());
+            match operator {
+                Operator::Rx(rx) => (rx, need),
+                _ => unreachable!("just made"),
+            }
+        });
+        self.patterns.insert(text.to_vec(), compiled.clone());
+        compiled
+    }
+
+    fn phrases(
+        &mut self,
+        key: &[u8],
+        compile: impl FnOnce(&[u8]) -> Result<Pm, String>,
+    ) -> Result<(Operator, Need), String> {
+        if let Some((pm, need)) = self.phrases.get(key) {
+            return Ok((Operator::Pm(Arc::clone(pm)), need.clone()));
+        }
+        let pm = Arc::new(compile(key)?);
+        let operator = Operator::Pm(Arc::clone(&pm));
+        let need = Need::of(&operator, None, None);
+        self.phrases.insert(key.to_vec(), (pm, need.clone()));
+        Ok((operator, need))
+    }
+
+    /// Reads the files an operator names, relative to the rule's own file. Returns what tells them
+    /// from others, and their content one after the other.
+    fn data_file(&mut self, span: ast::Span, names: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let rule_file = self.configuration.files.get(span.file as usize);
+        let directory = rule_file.and_then(|file| file.parent()).unwrap_or(Path::new("")).to_path_buf();
+        let read = |loader: &dyn Loader, name: &[u8]| {
+            let path = directory.join(PathBuf::from(String::from_utf8_lossy(name).into_owned()));
+            loader.read(&path).map_err(|error| format!("cannot read the data file {}: {error}", path.display()))
+        };
+        let whole = read(self.loader, names);
+        let content = match whole {
+            Ok(content) => content,
+            Err(error) => {
+                let parts: Vec<&[u8]> = names.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()).collect();
+                if parts.len() < 2 {
+                    return Err(error);
+                }
+                let mut all = Vec::new();
+                for part in parts {
+                    all.extend(read(self.loader, part)?);
+                    all.push(b'\n');
+                }
+                all
+            }
+        };
+        self.digest.update(&content);
+        let key = [directory.as_os_str().as_encoded_bytes(), b"\0", names].concat();
+        Ok((key, content))
+    }
+
+    /// Finds the rules that `ctl` removals are about.
+    fn resolve_removals(
+        &mut self,
+        drafts: &[Draft],
+        rules: &[Rule],
+        words: usize,
+    ) -> (Vec<Vec<u64>>, Vec<TargetRemoval>) {
+        let bits = |which: &Which<'_>| {
+            let mut bits = vec![0; words];
+            for (draft, rule) in drafts.iter().zip(rules).filter(|(draft, _)| which.includes(&draft.rule)) {
+                debug_assert!(!draft.rule.links.is_empty());
+                set(&mut bits, rule.bit as usize);
+            }
+            bits
+        };
+        let removals = std::mem::take(&mut self.removals);
+        let mut of_rules = Vec::new();
+        for ctl in &removals.rules {
+            let which = match ctl {
+                ast::Ctl::RuleRemoveById(ranges) => Ok(Which::Ids(ranges)),
+                ast::Ctl::RuleRemoveByTag(tag) => Which::tag(tag),
+                ast::Ctl::RuleRemoveByMsg(pattern) => Which::msg_pattern(pattern),
+                _ => continue,
+            };
+            of_rules.push(which.map(|which| bits(&which)));
+        }
+        let mut of_targets = Vec::new();
+        for ctl in &removals.targets {
+            let (which, targets) = match ctl {
+                ast::Ctl::RuleRemoveTargetById(ranges, targets) => (Ok(Which::Ids(ranges)), targets),
+                ast::Ctl::RuleRemoveTargetByTag(tag, targets) => (Which::tag(tag), targets),
+                ast::Ctl::RuleRemoveTargetByMsg(pattern, targets) => (Which::msg_pattern(pattern), targets),
+                _ => continue,
+            };
+            let exclusions: Result<Vec<_>, _> =
+                targets.iter().map(|target| Exclusion::compile(target, &mut self.names)).collect();
+            let span = targets.first().map(|target| target.span).unwrap_or_default();
+            of_targets.push(
+                which
+                    .and_then(|which| Ok(TargetRemoval { rules: bits(&which), exclusions: exclusions? }))
+                    .map_err(|message| (span, message)),
+            );
+        }
+        let mut keep_rules = Vec::new();
+        for outcome in of_rules {
+            match outcome {
+                Ok(bits) => keep_rules.push(bits),
+                Err(message) => self.error(ast::Span::default(), format!("in a ctl action: {message}")),
+            }
+        }
+        let mut keep_targets = Vec::new();
+        for outcome in of_targets {
+            match outcome {
+                Ok(removal) => keep_targets.push(removal),
+                Err((span, message)) => self.error(span, message),
+            }
+        }
+        (keep_rules, keep_targets)
+    }
+}
+
+/// Applies a directive that removes rules or changes their targets.
+fn exclude(drafts: &mut Vec<Draft>, directive: &DirectiveKind) -> Result<(), String> {
+    match directive {
+        DirectiveKind::RemoveById(ranges) => exclusions::remove(drafts, &Which::Ids(ranges)),
+        DirectiveKind::RemoveByTag(pattern) => exclusions::remove(drafts, &Which::tag_pattern(pattern)?),
+        DirectiveKind::RemoveByMsg(pattern) => exclusions::remove(drafts, &Which::msg_pattern(pattern)?),
+        DirectiveKind::UpdateTargetById(ranges, targets) => {
+            exclusions::update_targets(drafts, &Which::Ids(ranges), targets);
+        }
+        DirectiveKind::UpdateTargetByTag(pattern, targets) => {
+            exclusions::update_targets(drafts, &Which::tag_pattern(pattern)?, targets);
+        }
+        DirectiveKind::UpdateTargetByMsg(pattern, targets) => {
+            exclusions::update_targets(drafts, &Which::msg_pattern(pattern)?, targets);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn flow_of(actions: &[ast::Action], phase: u8, index: usize, markers: &mut Markers) -> Flow {
+    let found = actions.iter().find_map(|action| match &action.kind {
+        ActionKind::Skip(count) => Some(Flow::Skip(*count)),
+        ActionKind::SkipAfter(name) => {
+            let marker = markers.intern(name);
+            let rule = markers.after(marker, phase, index).and_then(|rule| u32::try_from(rule).ok());
+            Some(Flow::SkipAfter { rule, marker })
+        }
+        _ => None,
+    });
+    found.unwrap_or(Flow::Next)
+}
+
+/// The quick test of a link, if it only looks at numbers in `TX`.
+fn quick_of(link: &Link) -> Option<Quick> {
+    let [target] = link.targets.as_slice() else { return None };
+    let (Operator::Number(number), Source::Tx, Select::Slot(slot)) = (&link.operator, target.source, &target.select)
+    else {
+        return None;
+    };
+    let plain = link.chain == super::chains::ChainId::EMPTY && link.exclusions.is_empty() && !link.multi_match;
+    let (slot, number, negated): (Slot, Number, bool) = (*slot, *number, link.negated);
+    match (target.count, link.number, link.argument.slot()) {
+        (true, Some(with), _) if plain => Some(Quick::Count { slot, number, negated, with }),
+        (false, Some(with), _) if plain => {
+            Some(Quick::Compare { slot, number, negated, with: Operand::Constant(with) })
+        }
+        (false, None, Some(other)) if plain => {
+            Some(Quick::Compare { slot, number, negated, with: Operand::Slot(other) })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! Compiled policies: a SecLang configuration as the interpreter runs it.
+//!
+//! [`compile`] walks the directives in order and applies those that change rules to the rules before
+//! them; [`actions`], [`targets`] and [`template`] compile the parts of a rule; [`program`] arranges the
+//! rules per phase; what a rule's values must contain goes to the [prefilter](crate::prefilter).
+
+pub(crate) mod actions;
+pub(crate) mod chains;
+pub(crate) mod compile;
+pub(crate) mod exclusions;
+pub(crate) mod names;
+pub(crate) mod program;
+pub(crate) mod rule;
+mod settings;
+pub(crate) mod targets;
+pub(crate) mod template;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use parapet_seclang::{Configuration, Loader};
+
+pub use settings::Settings;
+
+use crate::error::{CompileError, LoadError};
+use crate::limits::Limits;
+use crate::loader::FileLoader;
+use crate::transaction::State;
+use compile::Compiled;
+
+/// A compiled configuration. Immutable and shared; [`Transaction`](crate::Transaction)s run on it.
+pub struct Policy {
+    pub(crate) parts: Compiled,
+    pub(crate) limits: Limits,
+    /// Runs every rule on every value, transformed anew each time: slow and obviously right.
+    pub(crate) exhaustive: bool,
+    pub(crate) seed: u64,
+    pool: Mutex<Vec<Box<State>>>,
+}
+
+impl Policy {
+    /// Compiles a parsed configuration. Data files that rules name are read through `loader`,
+    /// relative to the rule's file.
+    ///
+    /// # Errors
+    /// Everything that cannot be compiled, each with its place.
+    pub fn compile(configuration: &Configuration, loader: &dyn Loader) -> Result<Policy, Vec<CompileError>> {
+        let parts = compile::compile(configuration, loader)?;
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, pool: Mutex::default() })
+    }
+
+    /// Reads, parses and compiles rule files, in order, as one configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with its place.
+    pub fn load(entries: &[PathBuf]) -> Result<Policy, LoadError> {
+        let configuration = parapet_seclang::parse_all(entries, &FileLoader).map_err(LoadError::Parse)?;
+        Policy::compile(&configuration, &FileLoader).map_err(LoadError::Compile)
+    }
+
+    /// The same policy with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Policy {
+        self.limits = limits;
+        self
+    }
+
+    /// The same policy, run without prefilter and without remembering transformed values: every rule
+    /// tests every value. For comparison with the fast way; the findings are the same.
+    #[must_use]
+    pub fn exhaustive(mut self) -> Policy {
+        self.exhaustive = true;
+        self
+    }
+
+    /// First 16 hexadecimal digits of the SHA-256 over all files read.
+    pub fn hash(&self) -> &str {
+        &self.parts.hash
+    }
+
+    /// Number of rules; a chain counts once.
+    pub fn rule_count(&self) -> usize {
+        self.parts.rules.len()
+    }
+
+    /// What directives set to one value.
+    pub fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    /// The limits of each transaction.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Bytes that the prefilter's tables take.
+    pub fn prefilter_memory(&self) -> usize {
+        self.parts.prefilter.memory()
+    }
+
+    /// Buffers of an earlier transaction, or new ones.
+    pub(crate) fn take_state(&self) -> Box<State> {
+        let kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_default()
+    }
+
+    /// Keeps the buffers of a finished transaction.
+    pub(crate) fn keep_state(&self, mut state: Box<State>) {
+        state.shrink(self.limits.pooled_bytes);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < self.limits.pooled_transactions {
+            pool.push(state);
+        }
+    }
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Policy")
+            .field("hash", &self.parts.hash)
+            .field("rules", &self.parts.rules.len())
+            .finish()
+    }
+}

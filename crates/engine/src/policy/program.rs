@@ -1,0 +1,152 @@
+//! Per phase: which rules run, and which values must be looked at to know which can match.
+
+use std::ops::Range;
+
+use super::chains::{ChainId, Chains};
+use super::rule::Rule;
+use super::targets::Select;
+use crate::prefilter::classes::ClassSet;
+use crate::prefilter::set;
+use crate::variables::Source;
+
+/// The program of one phase.
+#[derive(Default)]
+pub(crate) struct Program {
+    /// Rules of the phase, by index.
+    pub(crate) rules: Range<usize>,
+    /// Words of the prefilter's results that belong to the phase.
+    pub(crate) words: Range<usize>,
+    /// Rules that run whatever the values are.
+    pub(crate) always: Vec<u64>,
+    /// Where the values of the other rules come from.
+    pub(crate) watches: Vec<Watch>,
+}
+
+/// Values that some rules test.
+pub(crate) struct Watch {
+    pub(crate) source: Source,
+    /// Name of the one member that is tested, with its hash; all members without.
+    pub(crate) key: Option<(Vec<u8>, u32)>,
+    /// Rules that test the values after transformations that may leave them alone.
+    pub(crate) usual: Vec<u64>,
+    /// Kinds of bytes without which all those transformations leave a value alone.
+    pub(crate) changing: ClassSet,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Rules that test the values after one chain of transformations.
+pub(crate) struct Group {
+    pub(crate) chain: ChainId,
+    pub(crate) changing: ClassSet,
+    pub(crate) always: bool,
+    pub(crate) rules: Vec<u64>,
+}
+
+impl Program {
+    /// Builds the program of the rules in `range`, whose bits begin with the first bit of `words`.
+    pub(crate) fn build(rules: &[Rule], range: Range<usize>, words: Range<usize>, chains: &mut Chains) -> Program {
+        let width = words.len();
+        let mut program = Program { rules: range.clone(), words, always: vec![0; width], watches: Vec::new() };
+        for (position, rule) in rules.get(range).unwrap_or_default().iter().enumerate() {
+            match rule.links.first() {
+                Some(head) if head.is_steady() => {
+                    let prefixes = if head.multi_match { chains.prefixes(head.chain) } else { vec![head.chain] };
+                    for target in &head.targets {
+                        let key = match &target.select {
+                            Select::Key { key, hash } => Some((key.to_ascii_lowercase(), *hash)),
+                            _ => None,
+                        };
+                        let watch = program.watch(target.source, key);
+                        for chain in &prefixes {
+                            watch.add(*chain, position, width, chains);
+                        }
+                    }
+                }
+                _ => set(&mut program.always, position),
+            }
+        }
+        program.watches.iter_mut().for_each(|watch| watch.finish(width));
+        program
+    }
+
+    fn watch(&mut self, source: Source, key: Option<(Vec<u8>, u32)>) -> &mut Watch {
+        let known = self.watches.iter().position(|watch| watch.source == source && watch.key == key);
+        let index = known.unwrap_or_else(|| {
+            self.watches.push(Watch { source, key, usual: Vec::new(), changing: 0, groups: Vec::new() });
+            self.watches.len() - 1
+        });
+        &mut self.watches[index]
+    }
+}
+
+impl Watch {
+    fn add(&mut self, chain: ChainId, position: usize, width: usize, chains: &Chains) {
+        let known = self.groups.iter().position(|group| group.chain == chain);
+        let index = known.unwrap_or_else(|| {
+            let description = chains.get(chain);
+            self.groups.push(Group {
+                chain,
+                changing: description.changing,
+                always: description.always,
+                rules: vec![0; width],
+            });
+            self.groups.len() - 1
+        });
+        if let Some(group) = self.groups.get_mut(index) {
+            set(&mut group.rules, position);
+        }
+    }
+
+    fn finish(&mut self, width: usize) {
+        self.usual = vec![0; width];
+        for group in self.groups.iter().filter(|group| !group.always) {
+            self.changing |= group.changing;
+            for (all, some) in self.usual.iter_mut().zip(&group.rules) {
+                *all |= some;
+            }
+        }
+        // What always changes comes first, so that the loop over plain values can stop early.
+        self.groups.sort_by_key(|group| !group.always);
+    }
+}
+
+/// Where `skipAfter` goes: for each marker and phase, the places of the marker.
+#[derive(Debug, Default)]
+pub(crate) struct Markers {
+    names: Vec<Vec<u8>>,
+    /// Index of the first rule of a phase that stands after the marker, per place of the marker.
+    places: Vec<[Vec<usize>; 5]>,
+}
+
+impl Markers {
+    /// The number of a marker.
+    pub(crate) fn intern(&mut self, name: &[u8]) -> u16 {
+        let known = self.names.iter().position(|known| known == name);
+        let index = known.unwrap_or_else(|| {
+            self.names.push(name.to_vec());
+            self.places.push(Default::default());
+            self.names.len() - 1
+        });
+        u16::try_from(index).unwrap_or(u16::MAX)
+    }
+
+    /// Adds a place of a marker; `after` is the first rule behind it, per phase.
+    pub(crate) fn add(&mut self, marker: u16, after: [usize; 5]) {
+        if let Some(places) = self.places.get_mut(usize::from(marker)) {
+            for (places, rule) in places.iter_mut().zip(after) {
+                places.push(rule);
+            }
+        }
+    }
+
+    /// The first rule behind the first place of the marker that follows the rule at `from`.
+    pub(crate) fn after(&self, marker: u16, phase: u8, from: usize) -> Option<usize> {
+        let places = self.places.get(usize::from(marker))?.get(usize::from(phase).checked_sub(1)?)?;
+        places.iter().copied().find(|place| *place > from)
+    }
+
+    /// The first rule behind the marker in a phase that a skip reached from an earlier one.
+    pub(crate) fn first(&self, marker: u16, phase: u8) -> Option<usize> {
+        self.places.get(usize::from(marker))?.get(usize::from(phase).checked_sub(1)?)?.first().copied()
+    }
+}

@@ -1,0 +1,156 @@
+//! Rules as the interpreter runs them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, PersistentCollection};
+
+use super::chains::ChainId;
+use super::names::Slot;
+use super::targets::{Exclusion, Target};
+use super::template::Template;
+use crate::operators::{Number, Operator};
+
+/// A rule: one link, or a chain of them.
+pub(crate) struct Rule {
+    pub(crate) id: u32,
+    /// 1 to 5.
+    pub(crate) phase: u8,
+    pub(crate) links: Vec<Link>,
+    pub(crate) disruptive: Disruptive,
+    pub(crate) status: u16,
+    pub(crate) flow: Flow,
+    pub(crate) log: bool,
+    pub(crate) auditlog: bool,
+    pub(crate) meta: Meta,
+    /// A test that can be made without collecting values; if it fails the rule does not match.
+    pub(crate) quick: Option<Quick>,
+    /// Its bit in the prefilter's results and in the sets of removed rules.
+    pub(crate) bit: u32,
+}
+
+/// What is said about a rule's findings.
+#[derive(Default)]
+pub(crate) struct Meta {
+    pub(crate) message: Template,
+    pub(crate) data: Template,
+    pub(crate) tags: Vec<Template>,
+    pub(crate) severity: Option<u8>,
+    pub(crate) revision: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) maturity: Option<u8>,
+    pub(crate) accuracy: Option<u8>,
+    pub(crate) file: Arc<PathBuf>,
+    pub(crate) line: u32,
+}
+
+/// One `SecRule` or `SecAction`.
+pub(crate) struct Link {
+    /// Empty for `SecAction`.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) exclusions: Vec<Exclusion>,
+    pub(crate) operator: Operator,
+    pub(crate) negated: bool,
+    pub(crate) argument: Template,
+    /// The argument as a number, if the operator compares with a constant one.
+    pub(crate) number: Option<i64>,
+    pub(crate) chain: ChainId,
+    pub(crate) multi_match: bool,
+    pub(crate) capture: bool,
+    pub(crate) effects: Vec<Effect>,
+    /// `!@op argument`, for reports.
+    pub(crate) operator_text: Vec<u8>,
+}
+
+/// A test on `TX` alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Quick {
+    /// A number compared with a constant or another number; an absent left side does not match.
+    Compare { slot: Slot, number: Number, negated: bool, with: Operand },
+    /// Whether a name is set, as 0 or 1, compared with a constant.
+    Count { slot: Slot, number: Number, negated: bool, with: i64 },
+}
+
+/// The right side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Operand {
+    Constant(i64),
+    Slot(Slot),
+}
+
+/// What happens to the transaction when a rule matches.
+#[derive(Debug, Clone)]
+pub(crate) enum Disruptive {
+    Pass,
+    Deny,
+    Drop,
+    Allow(AllowScope),
+    Redirect(Template),
+    Proxy(Template),
+}
+
+/// Which rule runs next when a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Next,
+    /// Leaves out the next rules.
+    Skip(u32),
+    /// Goes on at a rule of the same phase, by index; `None`: the marker does not follow in this
+    /// phase, so the skip lasts until it is met in a later one.
+    SkipAfter {
+        rule: Option<u32>,
+        marker: u16,
+    },
+}
+
+/// What a link does each time it matches a value.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    SetTx { slot: Slot, change: Change, ledger: bool },
+    SetTxNamed { name: Template, change: Change },
+    SetPersistent { collection: PersistentCollection, name: Template, change: Change },
+    InitCollection { collection: PersistentCollection, key: Template },
+    SetEnv { name: Template, value: Template },
+    Ctl(Ctl),
+}
+
+/// How a variable is changed.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Set(Template),
+    Add(Template),
+    Subtract(Template),
+    Unset,
+}
+
+/// `ctl` options.
+#[derive(Debug, Clone)]
+pub(crate) enum Ctl {
+    /// Index into [`Policy`](super::Policy)'s removals.
+    RemoveRules(u16),
+    /// Index into the policy's target removals.
+    RemoveTargets(u16),
+    RuleEngine(EngineMode),
+    AuditEngine(AuditEngine),
+    AuditLogParts(Vec<u8>),
+    ForceRequestBodyVariable(bool),
+    RequestBodyAccess(bool),
+    RequestBodyLimit(u64),
+    RequestBodyProcessor(BodyProcessor),
+    ResponseBodyAccess(bool),
+    ResponseBodyLimit(u64),
+}
+
+/// Targets that `ctl` takes out of some rules.
+pub(crate) struct TargetRemoval {
+    /// Rules concerned, by bit.
+    pub(crate) rules: Vec<u64>,
+    pub(crate) exclusions: Vec<Exclusion>,
+}
+
+impl Link {
+    /// Whether all its values are known before the phase begins and are tested as they are.
+    pub(crate) fn is_steady(&self) -> bool {
+        !self.targets.is_empty() && self.targets.iter().all(|target| !target.count && target.source.is_steady())
+    }
+}

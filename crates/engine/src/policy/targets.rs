@@ -1,0 +1,119 @@
+//! Variable lists of rules, compiled.
+
+use std::sync::Arc;
+
+use parapet_seclang::ast::{self, Selector, TargetMode, Variable};
+
+use super::names::{Names, Slot};
+use crate::operators::Rx;
+use crate::variables::{Collection, Part, Source, key_hash};
+
+/// One variable of a rule's list.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) variable: Variable,
+    pub(crate) source: Source,
+    pub(crate) select: Select,
+    /// Whether the number of values is tested instead of the values.
+    pub(crate) count: bool,
+}
+
+/// Members of a collection.
+#[derive(Clone)]
+pub(crate) enum Select {
+    All,
+    Key {
+        key: Vec<u8>,
+        hash: u32,
+    },
+    Slot(Slot),
+    /// A pattern; for `TX`, the slots whose names match it are known.
+    Pattern {
+        rx: Arc<Rx>,
+        slots: Vec<Slot>,
+    },
+}
+
+/// A variable taken out of a rule's list, or out of a transaction by `ctl`.
+#[derive(Clone)]
+pub(crate) struct Exclusion {
+    pub(crate) variable: Variable,
+    pub(crate) select: Select,
+}
+
+impl Target {
+    /// Compiles a target that is not an exclusion.
+    pub(crate) fn compile(target: &ast::Target, names: &mut Names) -> Result<Target, String> {
+        let mut source = Source::of(target.variable);
+        let select = if target.variable == Variable::Xml {
+            source = xml_source(&target.selector)?;
+            Select::All
+        } else {
+            compile_select(target.variable, &target.selector, names)?
+        };
+        Ok(Target { variable: target.variable, source, select, count: target.mode == TargetMode::Count })
+    }
+}
+
+impl Exclusion {
+    /// Compiles an exclusion.
+    pub(crate) fn compile(target: &ast::Target, names: &mut Names) -> Result<Exclusion, String> {
+        let select = match (&target.selector, target.variable) {
+            (Selector::XPath(path), _) => key(path),
+            (selector, variable) => compile_select(variable, selector, names)?,
+        };
+        Ok(Exclusion { variable: target.variable, select })
+    }
+
+    /// Whether it takes out the member `name` of `variable`.
+    pub(crate) fn covers(&self, variable: Variable, name: &[u8], names: &Names) -> bool {
+        self.variable == variable
+            && match &self.select {
+                Select::All => true,
+                Select::Key { key, .. } => key.eq_ignore_ascii_case(name),
+                Select::Slot(slot) => names.spelled(*slot).eq_ignore_ascii_case(name),
+                Select::Pattern { rx, .. } => rx.is_match(name),
+            }
+    }
+}
+
+fn key(key: &[u8]) -> Select {
+    Select::Key { key: key.to_vec(), hash: key_hash(key) }
+}
+
+fn compile_select(variable: Variable, selector: &Selector, names: &mut Names) -> Result<Select, String> {
+    Ok(match selector {
+        Selector::All => Select::All,
+        Selector::Key(name) if variable == Variable::Tx => {
+            Select::Slot(names.intern(name).ok_or("too many different names in TX")?)
+        }
+        Selector::Key(name) => key(name),
+        Selector::Regex(pattern) => {
+            // Names fold case, so patterns over names do too.
+            let pattern = [b"(?i)", pattern.as_slice()].concat();
+            Select::Pattern { rx: Arc::new(Rx::compile(&pattern)?), slots: Vec::new() }
+        }
+        Selector::XPath(path) => {
+            return Err(format!("{} has no XPath `{}`", variable.name(), String::from_utf8_lossy(path)));
+        }
+    })
+}
+
+fn xml_source(selector: &Selector) -> Result<Source, String> {
+    let path = match selector {
+        Selector::All => return Ok(Source::Items(&[Collection::XmlText, Collection::XmlAttributes], Part::Values)),
+        Selector::Key(path) | Selector::Regex(path) | Selector::XPath(path) => path.as_slice(),
+    };
+    match path {
+        b"/*" | b"//*" | b"/*/text()" | b"//text()" => Ok(Source::Items(&[Collection::XmlText], Part::Values)),
+        b"//@*" | b"@*" => Ok(Source::Items(&[Collection::XmlAttributes], Part::Values)),
+        other => Err(format!("the XPath `{}` is not supported; `/*` and `//@*` are", String::from_utf8_lossy(other))),
+    }
+}
+
+/// Fills in which slots the patterns over `TX` match, once all names are known.
+pub(crate) fn resolve_slots(target: &mut Target, names: &Names) {
+    if let (Source::Tx, Select::Pattern { rx, slots }) = (target.source, &mut target.select) {
+        *slots = names.all().filter(|(_, name)| rx.is_match(name)).map(|(slot, _)| slot).collect();
+    }
+}

@@ -1,0 +1,392 @@
+//! Tests one rule: its links in order, each on the values of its variables.
+
+use parapet_seclang::ast::Variable;
+
+use super::State;
+use super::store::{Span, StringId};
+use crate::operators::{Number, Operator, numeric};
+use crate::policy::Policy;
+use crate::policy::names::Slot;
+use crate::policy::rule::{Link, Rule};
+use crate::policy::targets::{Select, Target};
+use crate::prefilter;
+use crate::variables::{Part, Source};
+
+/// Name of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) variable: Variable,
+    pub(crate) key: Key,
+}
+
+/// What stands behind the colon of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    None,
+    Text(Span),
+    Slot(Slot),
+}
+
+/// A value to test.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject {
+    name: Name,
+    value: Value,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    /// A string of the transaction, not transformed yet.
+    String(StringId),
+    /// The same, transformed.
+    Image(StringId),
+    /// Text that is not interned.
+    Text(Span),
+}
+
+/// A value that the current rule matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MatchedValue {
+    pub(crate) name: Name,
+    /// As the operator saw it.
+    pub(crate) value: Span,
+}
+
+impl State {
+    /// Tests a rule and does what it says when it matches; whether it did.
+    pub(super) fn run_rule(&mut self, policy: &Policy, rule: &Rule, index: usize) -> bool {
+        self.matched.clear();
+        self.reports.begin_rule();
+        let mut head_matches = 0;
+        for (position, link) in rule.links.iter().enumerate() {
+            if !self.run_link(policy, rule, link, position == 0) {
+                self.matched.clear();
+                return false;
+            }
+            if position == 0 {
+                head_matches = self.matched.len();
+            }
+        }
+        if let Some(severity) = rule.meta.severity {
+            let highest = self.control.highest_severity.map_or(severity, |highest| highest.min(severity));
+            self.control.highest_severity = Some(highest);
+        }
+        if rule.log || rule.auditlog {
+            self.report(policy, rule, index, head_matches);
+        }
+        true
+    }
+
+    fn run_link(&mut self, policy: &Policy, rule: &Rule, link: &Link, head: bool) -> bool {
+        if link.targets.is_empty() {
+            self.apply_effects(policy, rule, link);
+            return true;
+        }
+        let mut subjects = std::mem::take(&mut self.subjects);
+        subjects.clear();
+        let gate = (head && !policy.exhaustive && !link.multi_match && link.is_steady()).then_some(rule.bit as usize);
+        for target in &link.targets {
+            self.collect(policy, rule, link, target, gate, &mut subjects);
+        }
+        let mut argument = std::mem::take(&mut self.expanded);
+        argument.clear();
+        let plain = link.argument.plain();
+        if plain.is_none() && !subjects.is_empty() {
+            self.expand(policy, Some(rule), &link.argument, &mut argument);
+        }
+        let mut hit = false;
+        for subject in &subjects {
+            hit |= self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
+        }
+        self.expanded = argument;
+        self.subjects = subjects;
+        hit
+    }
+
+    /// Tests one value, after all transformations or, for `multiMatch`, after each that changed it.
+    fn test_subject(&mut self, policy: &Policy, rule: &Rule, link: &Link, argument: &[u8], subject: Subject) -> bool {
+        let chains = &policy.parts.chains;
+        let chain = chains.get(link.chain);
+        if link.multi_match && !chain.steps.is_empty() {
+            let mut image = match subject.value {
+                Value::String(id) | Value::Image(id) => id,
+                Value::Text(span) => self.store.intern_span(span),
+            };
+            let span = self.store.span(image);
+            let mut hit = self.test(policy, rule, link, argument, subject.name, span);
+            for step in &chain.steps {
+                let next = self.store.step(image, *step, chains);
+                if next != image {
+                    image = next;
+                    let span = self.store.span(image);
+                    hit |= self.test(policy, rule, link, argument, subject.name, span);
+                }
+            }
+            return hit;
+        }
+        let span = match subject.value {
+            Value::Image(id) => self.store.span(id),
+            Value::String(id) => {
+                let image = self.image(policy, id, link.chain);
+                self.store.span(image)
+            }
+            Value::Text(span) if chain.steps.is_empty() => span,
+            Value::Text(span) => {
+                let id = self.store.intern_span(span);
+                let image = self.image(policy, id, link.chain);
+                self.store.span(image)
+            }
+        };
+        self.test(policy, rule, link, argument, subject.name, span)
+    }
+
+    /// Tests one transformed value; on a match stores captures and applies the link's effects.
+    fn test(&mut self, policy: &Policy, rule: &Rule, link: &Link, argument: &[u8], name: Name, value: Span) -> bool {
+        let text = self.store.get(value);
+        let outcome = match (&link.operator, link.number) {
+            (Operator::Number(number), Some(with)) => compare(*number, text, with),
+            (operator, _) => operator.matches(argument, text),
+        };
+        if outcome == link.negated {
+            return false;
+        }
+        if link.capture && !link.negated {
+            self.store_captures(link, argument, value);
+        }
+        self.matched.push(MatchedValue { name, value });
+        self.apply_effects(policy, rule, link);
+        true
+    }
+
+    /// Puts what the operator captured into `TX.0` to `TX.9`: groups that took no part are empty,
+    /// places without a group are taken out.
+    fn store_captures(&mut self, link: &Link, argument: &[u8], value: Span) {
+        let mut captures = std::mem::take(&mut self.captures);
+        link.operator.captures(argument, self.store.get(value), &mut captures);
+        for group in 0..10 {
+            let text = captures.get(group, self.store.get(value)).map(<[u8]>::to_vec);
+            let stored = match text {
+                Some(text) => Some(self.store.push(&text)),
+                None => (group < captures.len()).then(Span::default),
+            };
+            self.collections.set_slot(Slot(group as u16), stored);
+        }
+        self.captures = captures;
+    }
+
+    /// Gathers the values of one variable of a list, exclusions left out.
+    fn collect(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        link: &Link,
+        target: &Target,
+        gate: Option<usize>,
+        subjects: &mut Vec<Subject>,
+    ) {
+        let first = subjects.len();
+        match target.source {
+            Source::Scalar(variable) => {
+                let name = Name { variable: target.variable, key: Key::None };
+                let value = self.collections.scalar(variable);
+                self.offer(policy, link, gate, name, value, subjects);
+            }
+            Source::Items(collections, part) => {
+                for collection in collections {
+                    for index in 0..self.collections.items(*collection).len() {
+                        let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
+                        let selected = match &target.select {
+                            Select::All | Select::Slot(_) => true,
+                            Select::Key { key, hash } => {
+                                item.hash == *hash && self.store.text(item.name).eq_ignore_ascii_case(key)
+                            }
+                            Select::Pattern { rx, .. } => rx.is_match(self.store.text(item.name)),
+                        };
+                        if selected {
+                            let key = Key::Text(self.store.span(item.name));
+                            let name = Name { variable: target.variable, key };
+                            let value = if part == Part::Values { item.value } else { item.name };
+                            self.offer(policy, link, gate, name, value, subjects);
+                        }
+                    }
+                }
+            }
+            _ => self.collect_written(policy, rule, target, subjects),
+        }
+        self.leave_out(policy, rule, link, first, subjects);
+        if target.count {
+            let count = subjects.len() - first;
+            subjects.truncate(first);
+            let mut digits = [0u8; 20];
+            let text = self.store.push(super::clock::decimal(count as u64, &mut digits));
+            let key = match &target.select {
+                Select::Key { key, .. } => Key::Text(self.store.push(key)),
+                Select::Slot(slot) => Key::Slot(*slot),
+                _ => Key::None,
+            };
+            let name = Name { variable: target.variable, key };
+            subjects.push(Subject { name, value: Value::Text(text) });
+        }
+    }
+
+    /// Adds a value, unless the prefilter says that the rule cannot match it.
+    fn offer(
+        &mut self,
+        policy: &Policy,
+        link: &Link,
+        gate: Option<usize>,
+        name: Name,
+        value: StringId,
+        subjects: &mut Vec<Subject>,
+    ) {
+        let Some(gate) = gate else {
+            subjects.push(Subject { name, value: Value::String(value) });
+            return;
+        };
+        let image = self.image(policy, value, link.chain);
+        let prefilter = &policy.parts.prefilter;
+        self.store.scan(image, prefilter);
+        if prefilter::is_set(self.store.gates(image, prefilter.words()), gate) {
+            subjects.push(Subject { name, value: Value::Image(image) });
+        }
+    }
+
+    /// Values that rules write or that are worked out.
+    fn collect_written(&mut self, policy: &Policy, rule: &Rule, target: &Target, subjects: &mut Vec<Subject>) {
+        let variable = target.variable;
+        let mut push = |key, value| subjects.push(Subject { name: Name { variable, key }, value: Value::Text(value) });
+        match target.source {
+            Source::Tx => match &target.select {
+                Select::Slot(slot) => {
+                    if let Some(value) = self.collections.slot(*slot) {
+                        push(Key::Slot(*slot), value);
+                    }
+                }
+                Select::Pattern { rx, slots } => {
+                    for slot in slots {
+                        if let Some(value) = self.collections.slot(*slot) {
+                            push(Key::Slot(*slot), value);
+                        }
+                    }
+                    for named in &self.collections.tx.values {
+                        if rx.is_match(self.store.get(named.name)) {
+                            push(Key::Text(named.name), named.value);
+                        }
+                    }
+                }
+                Select::All | Select::Key { .. } => {
+                    for (slot, value) in self.collections.slots() {
+                        push(Key::Slot(slot), value);
+                    }
+                    for named in &self.collections.tx.values {
+                        push(Key::Text(named.name), named.value);
+                    }
+                }
+            },
+            Source::Persistent(collection) => {
+                for named in &self.collections.persistent(collection).values.values {
+                    let selected = match &target.select {
+                        Select::Key { key, hash } => {
+                            named.hash == *hash && self.store.get(named.name).eq_ignore_ascii_case(key)
+                        }
+                        Select::Pattern { rx, .. } => rx.is_match(self.store.get(named.name)),
+                        Select::All | Select::Slot(_) => true,
+                    };
+                    if selected {
+                        push(Key::Text(named.name), named.value);
+                    }
+                }
+            }
+            Source::MatchedVars => {
+                for index in 0..self.matched.len() {
+                    let Some(matched) = self.matched.get(index).copied() else { break };
+                    let key = Key::Text(self.write_name(policy, matched.name));
+                    push(key, matched.value);
+                }
+            }
+            Source::MatchedVarsNames => {
+                for index in 0..self.matched.len() {
+                    let Some(matched) = self.matched.get(index).copied() else { break };
+                    let written = self.write_name(policy, matched.name);
+                    push(Key::Text(written), written);
+                }
+            }
+            Source::MatchedVar => {
+                if let Some(matched) = self.matched.last() {
+                    push(Key::None, matched.value);
+                }
+            }
+            Source::MatchedVarName => {
+                if let Some(matched) = self.matched.last().copied() {
+                    let written = self.write_name(policy, matched.name);
+                    push(Key::None, written);
+                }
+            }
+            Source::Computed(_) | Source::Rule => {
+                let key = match &target.select {
+                    Select::Key { key, .. } => Some(key.as_slice()),
+                    _ => None,
+                };
+                if let Some(value) = self.computed(policy, Some(rule), variable, key) {
+                    push(Key::None, value);
+                }
+            }
+            Source::Scalar(_) | Source::Items(..) => {}
+        }
+    }
+
+    /// Takes out the values that the rule's exclusions or `ctl` cover.
+    fn leave_out(&self, policy: &Policy, rule: &Rule, link: &Link, first: usize, subjects: &mut Vec<Subject>) {
+        let removals = || {
+            self.control.target_removals.iter().filter_map(|index| {
+                let removal = policy.parts.target_removals.get(usize::from(*index))?;
+                prefilter::is_set(&removal.rules, rule.bit as usize).then_some(&removal.exclusions)
+            })
+        };
+        if link.exclusions.is_empty() && removals().next().is_none() {
+            return;
+        }
+        let names = &policy.parts.names;
+        let mut kept = first;
+        for index in first..subjects.len() {
+            let Some(subject) = subjects.get(index).copied() else { break };
+            let key = match subject.name.key {
+                Key::None => &[][..],
+                Key::Text(span) => self.store.get(span),
+                Key::Slot(slot) => names.spelled(slot),
+            };
+            let covered = link
+                .exclusions
+                .iter()
+                .chain(removals().flatten())
+                .any(|exclusion| exclusion.covers(subject.name.variable, key, names));
+            if !covered {
+                subjects.swap(kept, index);
+                kept += 1;
+            }
+        }
+        subjects.truncate(kept);
+    }
+
+    /// Writes a name as reports show it, such as `ARGS:q`.
+    pub(super) fn write_name(&mut self, policy: &Policy, name: Name) -> Span {
+        let begin = self.store.begin();
+        self.store.push(name.variable.name().as_bytes());
+        match name.key {
+            Key::None => {}
+            Key::Text(key) => {
+                self.store.push(b":");
+                self.store.push_span(key);
+            }
+            Key::Slot(slot) => {
+                self.store.push(b":");
+                self.store.push(policy.parts.names.spelled(slot));
+            }
+        }
+        self.store.finish(begin)
+    }
+}
+
+fn compare(number: Number, value: &[u8], with: i64) -> bool {
+    number.holds(numeric::parse(value), with)
+}

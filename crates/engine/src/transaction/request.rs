@@ -1,0 +1,219 @@
+//! The request line and headers as variables.
+
+use parapet_seclang::ast::{BodyProcessor, Variable};
+
+use super::{Context, State};
+use crate::body::{cookies, urlencoded};
+use crate::policy::Policy;
+use crate::variables::Collection;
+
+impl State {
+    /// Sets what is known before the request.
+    pub(super) fn begin(&mut self, policy: &Policy, context: &Context) {
+        self.control.now_micros = context.now_micros;
+        self.set(Variable::UniqueId, context.unique_id.as_bytes());
+        self.set_address(Variable::RemoteAddr, context.client.ip());
+        self.set_address(Variable::RemoteHost, context.client.ip());
+        self.set_number(Variable::RemotePort, u64::from(context.client.port()));
+        self.set_address(Variable::ServerAddr, context.server.ip());
+        self.set_number(Variable::ServerPort, u64::from(context.server.port()));
+        self.set(Variable::ServerName, context.server_name.as_bytes());
+        let zero = self.store.intern(b"0");
+        for variable in ZERO_AT_FIRST {
+            self.collections.set_scalar(*variable, zero);
+        }
+        if let Some(name) = &policy.settings().web_app_id {
+            self.set(Variable::WebappId, name);
+        }
+    }
+
+    fn set_address(&mut self, variable: Variable, address: std::net::IpAddr) {
+        use std::io::Write;
+        let mut text = [0u8; 48];
+        let mut rest = text.as_mut_slice();
+        let before = rest.len();
+        let written = match write!(rest, "{address}") {
+            Ok(()) => before - rest.len(),
+            Err(_) => 0,
+        };
+        self.set(variable, text.get(..written).unwrap_or_default());
+    }
+
+    /// The request line.
+    pub(super) fn request_line(&mut self, policy: &Policy, method: &[u8], uri: &[u8], protocol: &[u8]) {
+        self.set(Variable::RequestMethod, method);
+        self.set(Variable::RequestUriRaw, uri);
+        self.set(Variable::RequestProtocol, protocol);
+        let begin = self.store.begin();
+        for (index, part) in [method, uri, protocol].iter().enumerate() {
+            if index > 0 && !part.is_empty() {
+                self.store.push(b" ");
+            }
+            self.store.push(part);
+        }
+        let line = self.store.finish(begin);
+        let line = self.store.intern_span(line);
+        self.collections.set_scalar(Variable::RequestLine, line);
+
+        let local = without_authority(uri);
+        self.set(Variable::RequestUri, local);
+        let (path, query) = match memchr::memchr(b'?', local) {
+            Some(at) => (local.get(..at).unwrap_or_default(), local.get(at + 1..).unwrap_or_default()),
+            None => (local, &[][..]),
+        };
+        self.set(Variable::RequestFilename, path);
+        self.set(Variable::PathInfo, path);
+        self.set(Variable::QueryString, query);
+        let base = path.iter().rposition(|byte| matches!(byte, b'/' | b'\\')).map_or(0, |at| at + 1);
+        self.set(Variable::RequestBasename, path.get(base..).unwrap_or_default());
+        self.add_arguments(policy, Collection::ArgsGet, query);
+    }
+
+    /// Parses pairs of names and values into arguments.
+    pub(super) fn add_arguments(&mut self, policy: &Policy, collection: Collection, text: &[u8]) {
+        let settings = policy.settings();
+        let most = argument_room(self, policy);
+        let mut dropped = false;
+        let mut added = 0;
+        let (collections, store) = (&mut self.collections, &mut self.store);
+        let invalid = urlencoded::parse(text, settings.argument_separator, &mut |name, value| {
+            dropped |= added >= most || !collections.add(collection, name, value, usize::MAX, store);
+            added += 1;
+            !dropped
+        });
+        self.control.arguments_dropped |= dropped;
+        if invalid {
+            self.set(Variable::UrlencodedError, b"1");
+        }
+        self.count_arguments();
+    }
+
+    /// Sets `ARGS_COMBINED_SIZE`.
+    pub(super) fn count_arguments(&mut self) {
+        let mut size = 0;
+        for collection in [Collection::ArgsGet, Collection::ArgsPost] {
+            for item in self.collections.items(collection) {
+                size += self.store.span(item.name).len() + self.store.span(item.value).len();
+            }
+        }
+        self.set_number(Variable::ArgsCombinedSize, size as u64);
+    }
+
+    /// A header.
+    pub(super) fn request_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
+        if !self.collections.add(Collection::RequestHeaders, name, value, policy.limits.headers, &mut self.store) {
+            self.control.arguments_dropped = true;
+            return;
+        }
+        if name.eq_ignore_ascii_case(b"cookie") {
+            let most = policy.limits.collection_values;
+            let (collections, store) = (&mut self.collections, &mut self.store);
+            cookies::parse(value, &mut |name, value| {
+                collections.add(Collection::RequestCookies, name, value, most, store)
+            });
+        } else if name.eq_ignore_ascii_case(b"content-type") {
+            if starts_with(value, b"multipart/form-data") {
+                self.set_processor(BodyProcessor::Multipart);
+            } else if starts_with(value, b"application/x-www-form-urlencoded") {
+                self.set_processor(BodyProcessor::UrlEncoded);
+            }
+        } else if name.eq_ignore_ascii_case(b"host") {
+            let host = match value.first() {
+                Some(b'[') => memchr::memchr(b']', value).map_or(value, |at| value.get(..=at).unwrap_or(value)),
+                _ => memchr::memchr(b':', value).map_or(value, |at| value.get(..at).unwrap_or(value)),
+            };
+            self.set(Variable::ServerName, host);
+        } else if name.eq_ignore_ascii_case(b"authorization") {
+            let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+            self.set(Variable::AuthType, scheme);
+        }
+    }
+
+    /// Decides how the body will be read.
+    pub(super) fn set_processor(&mut self, processor: BodyProcessor) {
+        self.control.body_processor = Some(processor);
+        let name: &[u8] = match processor {
+            BodyProcessor::UrlEncoded => b"URLENCODED",
+            BodyProcessor::Multipart => b"MULTIPART",
+            BodyProcessor::Xml => b"XML",
+            BodyProcessor::Json => b"JSON",
+            BodyProcessor::Raw => b"RAW",
+        };
+        self.set(Variable::ReqbodyProcessor, name);
+    }
+}
+
+/// How many arguments may still be added.
+pub(super) fn argument_room(state: &State, policy: &Policy) -> usize {
+    let have = state.collections.items(Collection::ArgsGet).len() + state.collections.items(Collection::ArgsPost).len();
+    let most = match policy.settings().arguments_limit {
+        0 => policy.limits.collection_values,
+        limit => (limit as usize).min(policy.limits.collection_values),
+    };
+    most.saturating_sub(have)
+}
+
+/// Variables that are numbers and nought until something happens.
+const ZERO_AT_FIRST: &[Variable] = &[
+    Variable::ArgsCombinedSize,
+    Variable::FilesCombinedSize,
+    Variable::InboundDataError,
+    Variable::OutboundDataError,
+    Variable::MscPcreError,
+    Variable::MscPcreLimitsExceeded,
+    Variable::MultipartBoundaryQuoted,
+    Variable::MultipartBoundaryWhitespace,
+    Variable::MultipartCrlfLfLines,
+    Variable::MultipartDataAfter,
+    Variable::MultipartDataBefore,
+    Variable::MultipartFileLimitExceeded,
+    Variable::MultipartHeaderFolding,
+    Variable::MultipartInvalidHeaderFolding,
+    Variable::MultipartInvalidPart,
+    Variable::MultipartInvalidQuoting,
+    Variable::MultipartLfLine,
+    Variable::MultipartMissingSemicolon,
+    Variable::MultipartSemicolonMissing,
+    Variable::MultipartStrictError,
+    Variable::MultipartUnmatchedBoundary,
+    Variable::ReqbodyError,
+    Variable::ReqbodyProcessorError,
+    Variable::RequestBodyLength,
+    Variable::FullRequestLength,
+    Variable::ResponseContentLength,
+    Variable::UrlencodedError,
+];
+
+fn starts_with(value: &[u8], prefix: &[u8]) -> bool {
+    value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// A request target without scheme and authority. `//host/path` is a path.
+fn without_authority(uri: &[u8]) -> &[u8] {
+    let Some(at) = memchr::memmem::find(uri, b"://") else { return uri };
+    let scheme = uri.get(..at).unwrap_or_default();
+    if scheme.is_empty()
+        || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    {
+        return uri;
+    }
+    let rest = uri.get(at + 3..).unwrap_or_default();
+    match rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
+        Some(path) => rest.get(path..).unwrap_or_default(),
+        None => b"/",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_scheme_has_an_authority() {
+        assert_eq!(without_authority(b"http://h:1/p?q=http://x/"), b"/p?q=http://x/");
+        assert_eq!(without_authority(b"/p?q=http://x/"), b"/p?q=http://x/");
+        assert_eq!(without_authority(b"//h/p"), b"//h/p");
+        assert_eq!(without_authority(b"http://h"), b"/");
+        assert_eq!(without_authority(b"http://h?x"), b"?x");
+    }
+}

@@ -1,0 +1,58 @@
+//! The response as variables.
+
+use parapet_seclang::ast::{EngineMode, Variable};
+
+use super::State;
+use crate::policy::Policy;
+use crate::variables::Collection;
+
+impl State {
+    /// The status line.
+    pub(super) fn response_line(&mut self, status: u16, protocol: &[u8]) {
+        self.control.status = status;
+        self.set_number(Variable::ResponseStatus, u64::from(status));
+        self.set(Variable::ResponseProtocol, protocol);
+        let begin = self.store.begin();
+        self.store.push(protocol);
+        self.store.push(b" ");
+        let code = self.store.span(self.collections.scalar(Variable::ResponseStatus));
+        self.store.push_span(code);
+        let line = self.store.finish(begin);
+        let line = self.store.intern_span(line);
+        self.collections.set_scalar(Variable::StatusLine, line);
+    }
+
+    /// A header.
+    pub(super) fn response_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
+        self.collections.add(Collection::ResponseHeaders, name, value, policy.limits.headers, &mut self.store);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            self.set(Variable::ResponseContentType, value);
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            self.set(Variable::ResponseContentLength, value);
+        }
+    }
+
+    /// Whether the body is to be inspected.
+    pub(super) fn wants_response_body(&self, policy: &Policy) -> bool {
+        if self.control.engine == EngineMode::Off || !self.control.response_body_access {
+            return false;
+        }
+        let kind = self.store.text(self.collections.scalar(Variable::ResponseContentType));
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        policy
+            .settings()
+            .response_mime_types
+            .iter()
+            .any(|listed| listed.eq_ignore_ascii_case(kind) || (kind.is_empty() && listed.as_slice() == b"null"))
+    }
+
+    /// Sets `RESPONSE_BODY`.
+    pub(super) fn read_response_body(&mut self) {
+        let body = std::mem::take(&mut self.response_body);
+        self.set(Variable::ResponseBody, &body);
+        if !body.is_empty() {
+            self.set_number(Variable::ResponseContentLength, body.len() as u64);
+        }
+        self.response_body = body;
+    }
+}

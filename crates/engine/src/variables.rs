@@ -1,0 +1,140 @@
+//! Where each SecLang variable has its values.
+
+use parapet_seclang::ast::{PersistentCollection, Variable, WritableCollection};
+
+/// Named lists of values within a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Collection {
+    ArgsGet,
+    ArgsPost,
+    RequestHeaders,
+    RequestCookies,
+    Files,
+    FilesSizes,
+    FilesTmpContent,
+    MultipartFilename,
+    MultipartName,
+    MultipartPartHeaders,
+    ResponseHeaders,
+    XmlText,
+    XmlAttributes,
+    Env,
+    Geo,
+}
+
+impl Collection {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 15;
+}
+
+/// Whether a variable is about the values of a collection or about the names in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    Values,
+    Names,
+}
+
+/// Where the values of a variable are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// One value, set by the transaction.
+    Scalar(Variable),
+    /// Members of collections, in this order.
+    Items(&'static [Collection], Part),
+    /// `TX`.
+    Tx,
+    /// A collection that outlives the transaction.
+    Persistent(PersistentCollection),
+    /// What the current rule matched: the last value, its name, all values, all names.
+    MatchedVar,
+    MatchedVarName,
+    MatchedVars,
+    MatchedVarsNames,
+    /// Worked out when asked for.
+    Computed(Variable),
+    /// `RULE`: properties of the current rule.
+    Rule,
+}
+
+impl Source {
+    /// Where the values of a variable are. `XML` is found by its XPath, not here.
+    pub(crate) fn of(variable: Variable) -> Source {
+        use Collection as C;
+        use Variable as V;
+        match variable {
+            V::Args => Source::Items(&[C::ArgsGet, C::ArgsPost], Part::Values),
+            V::ArgsNames => Source::Items(&[C::ArgsGet, C::ArgsPost], Part::Names),
+            V::ArgsGet => Source::Items(&[C::ArgsGet], Part::Values),
+            V::ArgsGetNames => Source::Items(&[C::ArgsGet], Part::Names),
+            V::ArgsPost => Source::Items(&[C::ArgsPost], Part::Values),
+            V::ArgsPostNames => Source::Items(&[C::ArgsPost], Part::Names),
+            V::RequestHeaders => Source::Items(&[C::RequestHeaders], Part::Values),
+            V::RequestHeadersNames => Source::Items(&[C::RequestHeaders], Part::Names),
+            V::RequestCookies => Source::Items(&[C::RequestCookies], Part::Values),
+            V::RequestCookiesNames => Source::Items(&[C::RequestCookies], Part::Names),
+            V::ResponseHeaders => Source::Items(&[C::ResponseHeaders], Part::Values),
+            V::ResponseHeadersNames => Source::Items(&[C::ResponseHeaders], Part::Names),
+            V::Files => Source::Items(&[C::Files], Part::Values),
+            V::FilesNames => Source::Items(&[C::Files], Part::Names),
+            V::FilesSizes => Source::Items(&[C::FilesSizes], Part::Values),
+            V::FilesTmpContent => Source::Items(&[C::FilesTmpContent], Part::Values),
+            V::MultipartFilename => Source::Items(&[C::MultipartFilename], Part::Values),
+            V::MultipartName => Source::Items(&[C::MultipartName], Part::Values),
+            V::MultipartPartHeaders => Source::Items(&[C::MultipartPartHeaders], Part::Values),
+            V::Xml => Source::Items(&[C::XmlText], Part::Values),
+            V::Env => Source::Items(&[C::Env], Part::Values),
+            V::Geo => Source::Items(&[C::Geo], Part::Values),
+            V::Tx => Source::Tx,
+            V::Ip => Source::Persistent(PersistentCollection::Ip),
+            V::Session => Source::Persistent(PersistentCollection::Session),
+            V::User => Source::Persistent(PersistentCollection::User),
+            V::Global => Source::Persistent(PersistentCollection::Global),
+            V::Resource => Source::Persistent(PersistentCollection::Resource),
+            V::MatchedVar => Source::MatchedVar,
+            V::MatchedVarName => Source::MatchedVarName,
+            V::MatchedVars => Source::MatchedVars,
+            V::MatchedVarsNames => Source::MatchedVarsNames,
+            V::Duration
+            | V::HighestSeverity
+            | V::Time
+            | V::TimeDay
+            | V::TimeEpoch
+            | V::TimeHour
+            | V::TimeMin
+            | V::TimeMon
+            | V::TimeSec
+            | V::TimeWday
+            | V::TimeYear => Source::Computed(variable),
+            V::Rule => Source::Rule,
+            other => Source::Scalar(other),
+        }
+    }
+
+    /// Whether the values come from the request or response and stay as they are while a phase runs,
+    /// so that what they open in the prefilter can be worked out before the phase.
+    pub(crate) fn is_steady(self) -> bool {
+        match self {
+            Source::Scalar(variable) => variable != Variable::ReqbodyProcessor,
+            Source::Items(collections, _) => !collections.contains(&Collection::Env),
+            _ => false,
+        }
+    }
+}
+
+/// The persistent collection of a writable one; `None` for `TX`.
+pub(crate) fn persistent(collection: WritableCollection) -> Option<PersistentCollection> {
+    Some(match collection {
+        WritableCollection::Tx => return None,
+        WritableCollection::Ip => PersistentCollection::Ip,
+        WritableCollection::Session => PersistentCollection::Session,
+        WritableCollection::User => PersistentCollection::User,
+        WritableCollection::Global => PersistentCollection::Global,
+        WritableCollection::Resource => PersistentCollection::Resource,
+    })
+}
+
+/// Hash of a name without regard to the case of ASCII letters.
+pub(crate) fn key_hash(name: &[u8]) -> u32 {
+    name.iter()
+        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193))
+}
