@@ -1,5 +1,7 @@
 //! The request line and headers as variables.
 
+use std::borrow::Cow;
+
 use parapet_seclang::ast::{BodyProcessor, Variable};
 
 use super::{Context, State};
@@ -61,6 +63,8 @@ impl State {
             Some(at) => (local.get(..at).unwrap_or_default(), local.get(at + 1..).unwrap_or_default()),
             None => (local, &[][..]),
         };
+        // Decoded only after the query has been cut off, so that `%3F` cannot hide the rest of a path.
+        let path = &*percent_decoded(path);
         self.set(Variable::RequestFilename, path);
         self.set(Variable::PathInfo, path);
         self.set(Variable::QueryString, query);
@@ -186,6 +190,23 @@ const ZERO_AT_FIRST: &[Variable] = &[
 
 fn starts_with(value: &[u8], prefix: &[u8]) -> bool {
     value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// A path with its `%HH` escapes resolved, as both ModSecurity versions give it to rules; `+` stays.
+fn percent_decoded(path: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'%', path).is_none() {
+        return Cow::Borrowed(path);
+    }
+    let digit = |at: usize| path.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut at = 0;
+    while let Some(byte) = path.get(at).copied() {
+        let escape = if byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        let value = escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(value.unwrap_or(byte));
+        at += if value.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(decoded)
 }
 
 /// A request target without scheme and authority. `//host/path` is a path.
