@@ -182,6 +182,13 @@ impl Transaction {
         self.state().map(|state| state.control.engine).unwrap_or_default()
     }
 
+    /// Runs this transaction in another mode than the policy says. To be called before anything else.
+    pub fn set_engine_mode(&mut self, mode: EngineMode) {
+        if let Some((_, state)) = self.parts() {
+            state.control.engine = mode;
+        }
+    }
+
     /// How long the transaction has taken so far, for `DURATION`.
     pub fn set_elapsed(&mut self, elapsed: Duration) {
         if let Some((_, state)) = self.parts() {
