@@ -16,8 +16,6 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Worker threads; each serves its connections alone. 0: one per core.
     pub workers: usize,
-    /// Rule files in order, for sites that name none of their own.
-    pub rules: Vec<PathBuf>,
     /// Networks or addresses whose `X-Forwarded-*` headers are believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -45,7 +43,6 @@ impl Default for Config {
         Config {
             listen: vec!["127.0.0.1:8080".to_owned()],
             workers: 0,
-            rules: Vec::new(),
             trusted_proxies: Vec::new(),
             sites: Vec::new(),
             limits: Limits::default(),
@@ -73,9 +70,6 @@ pub struct SiteConfig {
     pub default: bool,
     /// Servers of the application, for example `http://127.0.0.1:8081`; requests go round.
     pub upstreams: Vec<String>,
-    /// Rule files in order, instead of those of the gateway.
-    #[serde(default)]
-    pub rules: Option<Vec<PathBuf>>,
     /// Overrides `SecRuleEngine` of the rules.
     #[serde(default)]
     pub mode: Option<Mode>,
@@ -95,7 +89,6 @@ impl SiteConfig {
             hosts: Vec::new(),
             default: false,
             upstreams,
-            rules: None,
             mode: None,
             websocket: true,
             request_body_bytes: None,

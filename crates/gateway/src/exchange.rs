@@ -7,7 +7,7 @@ use crate::body::BodyReader;
 use crate::budget::Reservation;
 use crate::client::{Arrival, ClientConnection, HeadPatience};
 use crate::client_address::{self, Client};
-use crate::engine_stub::{Context, Policy};
+use crate::config::Mode;
 use crate::fault::Fault;
 use crate::framing::{self, Framing};
 use crate::head::{Head, Version};
@@ -16,6 +16,7 @@ use crate::sites::Site;
 use crate::target;
 use crate::worker::Worker;
 use crate::{inspection::RefusalKind, page::Page};
+use parapet_engine::{Context, EngineMode, Policy};
 use parapet_event::Action;
 use pingora_core::protocols::Stream;
 use std::net::SocketAddr;
@@ -23,6 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 use ulid::Ulid;
+
+/// Bodies up to this many bytes are inspected without changing the thread.
+const INLINE_MAX: usize = 256 * 1024;
 
 /// Why an exchange ends before the response of the upstream was passed on.
 #[derive(Debug)]
@@ -181,7 +185,7 @@ impl<'a> Exchange<'a> {
         framed?;
         verdict.into_result()?;
         self.receive_body().await?;
-        self.inspect_body()?;
+        self.inspect_body().await?;
         let response = self.forward().await?;
         self.relay(response).await
     }
@@ -204,9 +208,12 @@ impl<'a> Exchange<'a> {
 
     /// Phase 1, also for a head that will be refused: the rules say what is wrong with it.
     fn inspect_head(&mut self) -> Verdict {
-        if !self.site.inspected {
-            return Verdict::Pass;
-        }
+        let mode = match self.site.mode {
+            Some(Mode::Off) => return Verdict::Pass,
+            Some(Mode::DetectionOnly) => EngineMode::DetectionOnly,
+            Some(Mode::On) => EngineMode::On,
+            None => self.policy.settings().engine,
+        };
         let context = Context {
             unique_id: self.id.to_string(),
             now_micros: u64::try_from(since_epoch(self.arrived).as_micros()).unwrap_or_default(),
@@ -215,17 +222,38 @@ impl<'a> Exchange<'a> {
             server_name: self.site.name.clone(),
         };
         let fail = self.worker.shared.config.fail_policy;
-        let mut inspection = Inspection::new(Arc::clone(&self.policy), context, fail);
+        let mut inspection = Inspection::new(Arc::clone(&self.policy), context, mode, fail);
         let verdict = inspection.request_head(self.head);
         self.inspection = Some(inspection);
         verdict
     }
 
     /// Phase 2, whether or not there is a body.
-    fn inspect_body(&mut self) -> Result<(), End> {
-        match &mut self.inspection {
-            Some(inspection) => inspection.request_complete().into_result(),
-            None => Ok(()),
+    async fn inspect_body(&mut self) -> Result<(), End> {
+        let held = self.body.buffered.len();
+        self.run_phase(held, Inspection::request_complete).await
+    }
+
+    /// Runs a phase that reads `held` bytes of body: here, or for a large body on another thread, so that
+    /// the other connections of this worker do not wait for it.
+    pub(crate) async fn run_phase(&mut self, held: usize, phase: fn(&mut Inspection) -> Verdict) -> Result<(), End> {
+        let Some(mut inspection) = self.inspection.take() else { return Ok(()) };
+        if held <= INLINE_MAX {
+            let verdict = phase(&mut inspection);
+            self.inspection = Some(inspection);
+            return verdict.into_result();
+        }
+        let task = tokio::task::spawn_blocking(move || {
+            let verdict = phase(&mut inspection);
+            (inspection, verdict)
+        });
+        match task.await {
+            Ok((inspection, verdict)) => {
+                self.inspection = Some(inspection);
+                verdict.into_result()
+            }
+            // The engine's own panics are caught before; this one is of the runtime, which is stopping.
+            Err(_) => Err(Fault::new(503, "the gateway is stopping").into()),
         }
     }
 

@@ -5,10 +5,10 @@
 //! treated by the fail policy, the panic is counted, and the engine sees nothing more of this request.
 
 use crate::config::{FailDirection, FailPolicy};
-use crate::engine_stub::{BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Transaction};
 use crate::fault::Fault;
 use crate::head::Head;
 use crate::text::{self, Redactor};
+use parapet_engine::{BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Transaction};
 use parapet_event::{Finding, ScoreEntry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -92,14 +92,17 @@ pub(crate) struct Inspection {
 }
 
 impl Inspection {
-    /// Starts a transaction.
-    pub(crate) fn new(policy: Arc<Policy>, context: Context, fail: FailPolicy) -> Self {
-        let blocking = policy.settings().engine == EngineMode::On;
+    /// Starts a transaction in a mode, which may be another than the policy's own.
+    pub(crate) fn new(policy: Arc<Policy>, context: Context, mode: EngineMode, fail: FailPolicy) -> Self {
+        let blocking = mode == EngineMode::On;
         let mut inspection =
             Inspection { transaction: None, fail, blocking, time: Duration::ZERO, panicked: false, finished: false };
         let started = Instant::now();
         match catch_unwind(AssertUnwindSafe(|| Transaction::new(policy, context))) {
-            Ok(transaction) => inspection.transaction = Some(transaction),
+            Ok(mut transaction) => {
+                transaction.set_engine_mode(mode);
+                inspection.transaction = Some(transaction);
+            }
             Err(_) => inspection.panicked = true,
         }
         inspection.time += started.elapsed();
@@ -280,4 +283,37 @@ fn finding(matched: &Match<'_>, redactor: &Redactor) -> Finding {
 /// Whether the rules read response bodies, which they can only while these are not compressed.
 pub(crate) fn reads_responses(policy: &Policy) -> bool {
     policy.settings().response_body_access
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_engine::seclang::{NoFiles, parse_str};
+
+    fn failing(mode: EngineMode, direction: FailDirection) -> (Verdict, Inspection) {
+        let configuration = parse_str("test.conf", b"", &NoFiles).unwrap();
+        let policy = Arc::new(Policy::compile(&configuration, &NoFiles).unwrap());
+        let fail = FailPolicy { engine_error: direction, ..FailPolicy::default() };
+        let mut inspection = Inspection::new(policy, Context::default(), mode, fail);
+        let verdict = inspection.verdict(|_| panic!("a defect"));
+        (verdict, inspection)
+    }
+
+    #[test]
+    fn a_panic_in_the_engine_follows_the_fail_policy() {
+        let (verdict, mut inspection) = failing(EngineMode::On, FailDirection::Closed);
+        assert!(matches!(verdict, Verdict::Failed(fault) if fault.status == 500));
+        assert!(inspection.panicked);
+        assert!(!inspection.wants_request_body());
+        assert!(matches!(inspection.response_complete(), Verdict::Failed(_)), "it stays failed");
+
+        let (verdict, mut inspection) = failing(EngineMode::On, FailDirection::Open);
+        assert_eq!(verdict, Verdict::Pass);
+        assert_eq!(inspection.request_complete(), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_policy_that_only_detects_never_refuses_when_the_engine_fails() {
+        assert_eq!(failing(EngineMode::DetectionOnly, FailDirection::Closed).0, Verdict::Pass);
+    }
 }

@@ -15,7 +15,6 @@ mod client;
 mod client_address;
 mod config;
 mod counters;
-mod engine_stub;
 mod exchange;
 mod fault;
 mod forward;
@@ -39,6 +38,5 @@ mod upstream;
 mod worker;
 
 pub use config::{Config, ConfigError, FailDirection, FailPolicy, Limits, Mode, Redact, SiteConfig, Timeouts};
-pub use engine_stub::Policy;
 pub use gateway::{Gateway, Traffic};
 pub use policies::PolicySet;

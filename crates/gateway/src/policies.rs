@@ -1,12 +1,13 @@
 //! The policies in force: one snapshot per site, swapped whole.
 
-use crate::engine_stub::Policy;
 use arc_swap::ArcSwap;
+use parapet_engine::Policy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A policy for every site. A request takes its snapshot once and keeps it to the end; whoever swaps a
 /// policy never waits for requests.
+#[derive(Debug)]
 pub struct PolicySet {
     default: ArcSwap<Policy>,
     sites: BTreeMap<String, ArcSwap<Policy>>,

@@ -6,7 +6,7 @@ use crate::exchange::{End, Exchange, Next};
 use crate::fault::Fault;
 use crate::forward::{Response, write_header, write_piece};
 use crate::framing::Framing;
-use crate::inspection::{Taken, Verdict};
+use crate::inspection::{Inspection, Taken, Verdict};
 use crate::response_head::{self, ResponseHead};
 use crate::upstream::UpstreamConnection;
 use bytes::Buf;
@@ -79,9 +79,7 @@ impl Exchange<'_> {
         if wanted {
             self.hold_response(connection, reader, held).await?;
         }
-        if let Some(inspection) = &mut self.inspection {
-            inspection.response_complete().into_result()?;
-        }
+        self.run_phase(held.len(), Inspection::response_complete).await?;
         if !wanted {
             reader.take_buffered(&mut connection.input, held).map_err(|error| broken_body(&error))?;
         }

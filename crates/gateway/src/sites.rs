@@ -15,8 +15,8 @@ pub(crate) struct Site {
     pub(crate) upstreams: UpstreamSet,
     /// Whether WebSocket handshakes are passed on.
     pub(crate) websocket: bool,
-    /// `false` where the configuration turns the rules off.
-    pub(crate) inspected: bool,
+    /// Override of the rule engine.
+    pub(crate) mode: Option<Mode>,
     /// Largest request body in bytes.
     pub(crate) request_body_bytes: u64,
     /// What happened here.
@@ -50,7 +50,7 @@ impl Sites {
                 name: site.name.clone(),
                 upstreams: UpstreamSet::new(addresses, servers),
                 websocket: site.websocket,
-                inspected: site.mode != Some(Mode::Off),
+                mode: site.mode,
                 request_body_bytes: site.request_body_bytes.unwrap_or(config.limits.request_body_bytes),
                 counters: SiteCounters::new(&site.name),
             }));

@@ -7,6 +7,8 @@
     reason = "a module shared by test binaries, each of which uses its part"
 )]
 
+use parapet_engine::Policy;
+use parapet_engine::seclang::{Configuration, NoFiles};
 use parapet_event::SecurityEvent;
 use parapet_gateway::{Config, Gateway, PolicySet, SiteConfig, Traffic};
 use parapet_ports::traffic::TrafficTotals;
@@ -397,6 +399,6 @@ impl Client {
 }
 
 /// A policy without rules.
-pub fn no_rules() -> parapet_gateway::Policy {
-    parapet_gateway::Policy
+pub fn no_rules() -> Policy {
+    Policy::compile(&Configuration::default(), &NoFiles).unwrap()
 }
