@@ -201,11 +201,8 @@ impl<'a> Parser<'a> {
                 return Err(self.error("a string is not closed"));
             };
             let plain = &self.input[from..found];
-            if any(plain, |byte| byte < 0x20) {
-                self.note("a string contains a control character", from);
-            }
-            if let Err(error) = std::str::from_utf8(plain) {
-                self.note("a string is not valid UTF-8", from + error.valid_up_to());
+            if any(plain, |byte| !(0x20..0x80).contains(&byte)) {
+                self.inspect(plain, from);
             }
             if self.input[found] == b'"' {
                 self.at = found + 1;
@@ -218,6 +215,16 @@ impl<'a> Parser<'a> {
             escaped = true;
             self.text.extend_from_slice(plain);
             from = self.escape(found);
+        }
+    }
+
+    /// Notes what is doubtful about a part of a string that is not plain ASCII.
+    fn inspect(&mut self, text: &[u8], offset: usize) {
+        if any(text, |byte| byte < 0x20) {
+            self.note("a string contains a control character", offset);
+        }
+        if let Err(error) = std::str::from_utf8(text) {
+            self.note("a string is not valid UTF-8", offset + error.valid_up_to());
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod numeric;
 mod pcre_syntax;
 pub(crate) mod pm;
 pub(crate) mod rx;
+mod sqli_gate;
 mod str_eq;
 mod str_match;
 mod validate_byte_range;
@@ -27,7 +28,9 @@ mod within;
 
 #[cfg(test)]
 mod language_vectors;
+
 use std::sync::Arc;
+
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {detect_sqli::detect as detect_sqli, detect_xss::detect as detect_xss};
 

@@ -39,29 +39,19 @@ fn class(byte: u8) -> Class {
 /// and lowers the case.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(start) = first_change(input) else { return false };
-    out.extend_from_slice(&input[..start]);
+    // No branches, as the classes of neighbouring bytes cannot be predicted; `to` never overtakes.
+    out.extend_from_slice(input);
+    let mut to = start;
     let mut in_space = start > 0 && input[start - 1] == b' ';
     for &byte in &input[start..] {
-        match class(byte) {
-            Class::Dropped => continue,
-            Class::Space => {
-                if !in_space {
-                    out.push(b' ');
-                }
-                in_space = true;
-                continue;
-            }
-            Class::Opening => {
-                if in_space {
-                    out.pop();
-                }
-                out.push(byte);
-            }
-            Class::Upper => out.push(byte.to_ascii_lowercase()),
-            Class::Plain => out.push(byte),
-        }
-        in_space = false;
+        let class = class(byte);
+        let space = class == Class::Space;
+        to -= usize::from(class == Class::Opening && in_space);
+        out[to] = if space { b' ' } else { byte.to_ascii_lowercase() };
+        to += usize::from(class != Class::Dropped && !(space && in_space));
+        in_space = space || (in_space && class == Class::Dropped);
     }
+    out.truncate(to);
     true
 }
 

@@ -12,15 +12,15 @@ pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     let mut in_space = false;
+    out.extend_from_slice(input);
+    let mut to = 0;
     for &byte in input {
         let space = is_space(byte);
-        if !space {
-            out.push(byte);
-        } else if !in_space {
-            out.push(b' ');
-        }
+        out[to] = if space { b' ' } else { byte };
+        to += usize::from(!(space && in_space));
         in_space = space;
     }
+    out.truncate(to);
     true
 }
 
@@ -30,7 +30,13 @@ pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> bool {
     if !any(input, space) {
         return false;
     }
-    out.extend(input.iter().copied().filter(|&byte| !space(byte)));
+    out.extend_from_slice(input);
+    let mut to = 0;
+    for &byte in input {
+        out[to] = byte;
+        to += usize::from(!space(byte));
+    }
+    out.truncate(to);
     true
 }
 

@@ -1,0 +1,251 @@
+//! Which values libinjection cannot take for SQL injection, told in one pass.
+//!
+//! libinjection cuts a value into tokens, folds them, and looks the types of the first five up in a
+//! list. Not one entry of that list is made of barewords, numbers, functions, operators and
+//! punctuation alone. So a value is harmless if nothing in it can become anything else: no quote,
+//! parenthesis, brace, bracket, comment or variable, no `&&` or `||`, and no word that its tables give
+//! another type or merge with the next one. The tests hold this against the library's own tables.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
+
+/// What a byte means to the gate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Letter, digit, `_` or a byte of a multi-byte character.
+    Word,
+    /// Between words, and never part of anything longer.
+    Between,
+    /// `- / & |`: harmless unless two of them begin a comment or are a logical operator.
+    Pair,
+    /// Anything else: the library has to look.
+    Other,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | 0x80..=0x9f | 0xa1..=0xff => Class::Word,
+            0 | b'\t'..=b'\r' | b' ' | 0xa0 => Class::Between,
+            b'.' | b',' | b':' | b';' | b'?' | b'!' | b'%' | b'*' | b'+' | b'<' | b'=' | b'>' | b'^' | b'~' | b']' => {
+                Class::Between
+            }
+            b'-' | b'/' | b'&' | b'|' => Class::Pair,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// Token types, as libinjection writes them, that a harmless value consists of.
+const HARMLESS_TYPES: &[u8] = b"1no,.:;?fA";
+
+/// Whether libinjection cannot find SQL injection in the value.
+pub(super) fn is_harmless(value: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(&byte) = value.get(at) {
+        match CLASSES[usize::from(byte)] {
+            Class::Word => {
+                let length = value[at..].iter().take_while(|&&byte| CLASSES[usize::from(byte)] == Class::Word).count();
+                let run = &value[at..at + length];
+                if is_exponent(&value[..at], byte) || has_reserved(run) {
+                    return false;
+                }
+                at += length;
+            }
+            Class::Between => at += 1,
+            Class::Pair => {
+                let next = value.get(at + 1);
+                let doubled = next == Some(&byte) && byte != b'/';
+                if doubled || (byte == b'/' && next == Some(&b'*')) {
+                    return false;
+                }
+                at += 1;
+            }
+            Class::Other => return false,
+        }
+    }
+    true
+}
+
+/// Whether a letter after `1.` may belong to the number, so that a word could begin behind it.
+fn is_exponent(before: &[u8], letter: u8) -> bool {
+    matches!(letter, b'e' | b'E' | b'd' | b'D' | b'f' | b'F')
+        && matches!(before, [.., digit, b'.'] if digit.is_ascii_digit())
+}
+
+/// Whether a run of word bytes holds a reserved word: it is one, or a number with one behind it.
+fn has_reserved(run: &[u8]) -> bool {
+    let mut rest = run;
+    while rest.first().is_some_and(u8::is_ascii_digit) {
+        let (digits, number) = number(rest);
+        // Where the run continues a number, the word begins behind the digits.
+        if is_reserved(&rest[digits..]) || is_reserved_after_suffix(&rest[digits..]) {
+            return true;
+        }
+        rest = &rest[number..];
+    }
+    is_reserved(rest) || is_reserved_after_suffix(rest)
+}
+
+/// How many bytes of a number are decimal digits, and how many the tokenizer takes for the number.
+fn number(text: &[u8]) -> (usize, usize) {
+    let count = |from: usize, digit: fn(&u8) -> bool| text[from..].iter().take_while(|byte| digit(byte)).count();
+    let digits = count(0, u8::is_ascii_digit);
+    let length = match text {
+        [b'0', b'x' | b'X', ..] => 2 + count(2, u8::is_ascii_hexdigit),
+        [b'0', b'b' | b'B', ..] => 2 + count(2, |byte| matches!(byte, b'0' | b'1')),
+        _ if matches!(text.get(digits), Some(b'e' | b'E')) => digits + 1 + count(digits + 1, u8::is_ascii_digit),
+        _ => digits,
+    };
+    (digits, length)
+}
+
+/// `1dunion`: Oracle's suffix of a number before a word that begins with `u`.
+fn is_reserved_after_suffix(word: &[u8]) -> bool {
+    matches!(word, [b'd' | b'D' | b'f' | b'F', b'u' | b'U', ..]) && is_reserved(&word[1..])
+}
+
+/// Words of the library's tables that a harmless value does not have.
+struct Reserved {
+    /// A bit for each (hashed) length, first, second and last letter.
+    shapes: [u64; 64],
+    words: HashSet<&'static [u8]>,
+}
+
+static RESERVED: LazyLock<Reserved> = LazyLock::new(|| {
+    let mut reserved = Reserved { shapes: [0; 64], words: HashSet::new() };
+    for keyword in SQL_KEYWORDS.iter().filter(|keyword| keyword.token_type != b'F') {
+        let merged = keyword.word.split_once(' ');
+        if merged.is_some() || !HARMLESS_TYPES.contains(&keyword.token_type) {
+            // Of words that are merged the first is enough: without it nothing is merged.
+            let word = merged.map_or(keyword.word, |(first, _)| first).as_bytes();
+            if let Some(shape) = shape(word) {
+                reserved.shapes[shape / 64] |= 1 << (shape % 64);
+                reserved.words.insert(word);
+            }
+        }
+    }
+    reserved
+});
+
+/// A number below 4096 for a word of two bytes and more.
+fn shape(word: &[u8]) -> Option<usize> {
+    match *word {
+        [first, second, .., last] => Some(mix(word.len(), first, second, last)),
+        [first, last] => Some(mix(2, first, last, last)),
+        _ => None,
+    }
+}
+
+fn mix(length: usize, first: u8, second: u8, last: u8) -> usize {
+    let letter = |byte: u8| usize::from(byte & 0x1f);
+    (letter(first) | letter(second) << 5 | (letter(last) ^ length) << 7) & 0xfff
+}
+
+/// Whether a word is reserved, in any case.
+fn is_reserved(word: &[u8]) -> bool {
+    // The longest key of the tables has 31 bytes; longer words are not looked up.
+    if word.len() > 31 {
+        return false;
+    }
+    let reserved = &*RESERVED;
+    let Some(shape) = shape(word) else { return false };
+    if reserved.shapes[shape / 64] & 1 << (shape % 64) == 0 {
+        return false;
+    }
+    let mut upper = [0; 31];
+    let upper = &mut upper[..word.len()];
+    upper.copy_from_slice(word);
+    upper.make_ascii_uppercase();
+    reserved.words.contains(&*upper)
+}
+
+#[cfg(test)]
+mod tests {
+    use libinjectionrs::{SqliFlags, SqliState};
+
+    use super::*;
+    use crate::fuzzing::Random;
+
+    #[test]
+    fn no_fingerprint_of_the_library_is_made_of_harmless_types() {
+        let harmless = HARMLESS_TYPES.to_ascii_uppercase();
+        let fingerprints: Vec<&str> = SQL_KEYWORDS
+            .iter()
+            .filter(|keyword| keyword.token_type == b'F')
+            .map(|keyword| &keyword.word[1..])
+            .collect();
+        assert_eq!(fingerprints.len(), 8367);
+        for fingerprint in fingerprints {
+            assert!(fingerprint.bytes().any(|kind| !harmless.contains(&kind)), "{fingerprint}");
+        }
+    }
+
+    #[test]
+    fn every_key_that_could_matter_is_reserved_or_holds_a_byte_the_gate_refuses() {
+        for keyword in SQL_KEYWORDS.iter().filter(|keyword| keyword.token_type != b'F') {
+            let word = keyword.word.as_bytes();
+            let matters = word.contains(&b' ') || !HARMLESS_TYPES.contains(&keyword.token_type);
+            assert!(!matters || !is_harmless(word), "{}", keyword.word);
+            assert!(!matters || !is_harmless(&word.to_ascii_lowercase()), "{}", keyword.word);
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_harmless() {
+        for value in [
+            "rust web application firewall",
+            "https://www.example.com/path/page.html?x=1&y=2;z",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "2026-11-22T16:00:00Z, 5.99 EUR",
+            "Jürgen <jane.doe+x%y>",
+        ] {
+            assert!(is_harmless(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "1 union x",
+            "a--b",
+            "a/*b",
+            "a && b",
+            "a || b",
+            "x'y",
+            "1.e5and 1",
+            "1e+5else",
+            "0b12and",
+            "9dunion",
+            "group by",
+        ] {
+            assert!(!is_harmless(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn harmless_values_are_no_injection_to_the_library() {
+        let punctuation = [
+            " ", ".", ",", ":", ";", "?", "!", "%", "*", "+", "<", "=", ">", "^", "~", "]", "-", "/", "&", "|", "\0",
+            "\t", "\u{a0}", "::", ":=", "<=>", "1", "2.5", "1e5", "0x1f", "0b1", "e", "d", "f", "x", "_", "é",
+        ];
+        let words: Vec<&str> =
+            SQL_KEYWORDS.iter().filter(|keyword| keyword.token_type != b'F').map(|keyword| keyword.word).collect();
+        let mut random = Random::new(11);
+        let mut harmless = 0;
+        for _ in 0..200_000 {
+            let mut value = Vec::new();
+            for _ in 0..random.below(10) {
+                let word = if random.below(4) == 0 { random.pick(&words) } else { random.pick(&punctuation) };
+                value.extend_from_slice(word.as_bytes());
+            }
+            if is_harmless(&value) {
+                harmless += 1;
+                assert!(!SqliState::new(&value, SqliFlags::FLAG_NONE).detect(), "{}", value.escape_ascii());
+            }
+        }
+        assert!(harmless > 20_000, "{harmless}");
+    }
+}
