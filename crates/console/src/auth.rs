@@ -1,5 +1,6 @@
 //! Who calls: the session cookie, the CSRF header and the roles.
 
+use crate::client_address::resolve;
 use crate::error::ApiError;
 use crate::state::App;
 use axum::extract::FromRequestParts;
@@ -15,24 +16,23 @@ pub(crate) const COOKIE: &str = "parapet_session";
 /// Header that carries the CSRF token.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 
-/// The other end of the connection.
+/// The other end of the connection; put there by the listener.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl Peer {
-    pub(crate) fn ip(self) -> IpAddr {
-        self.0.ip().to_canonical()
-    }
-}
+/// Who asks, through trusted proxies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(pub(crate) IpAddr);
 
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
+impl FromRequestParts<App> for Client {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Peer>().copied().ok_or_else(|| {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Some(Peer(peer)) = parts.extensions.get::<Peer>() else {
             let message = "the server does not know where the request came from";
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
-        })
+            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message));
+        };
+        Ok(Client(resolve(*peer, &parts.headers, &app.settings.trusted_proxies)))
     }
 }
 
@@ -65,7 +65,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Peer(address) = Peer::from_request_parts(parts, app).await?;
+        let Client(ip) = Client::from_request_parts(parts, app).await?;
         let token = session_token(&parts.headers).ok_or_else(ApiError::unauthorized)?;
         let session = app.console.accounts.session(&token).await?.ok_or_else(ApiError::unauthorized)?;
         if !matches!(parts.method, Method::GET | Method::HEAD) {
@@ -75,7 +75,7 @@ impl FromRequestParts<App> for Caller {
                 return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf", message));
             }
         }
-        Ok(Caller { session, token, ip: Peer(address).ip() })
+        Ok(Caller { session, token, ip })
     }
 }
 

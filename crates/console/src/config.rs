@@ -1,6 +1,7 @@
 //! Settings of the console.
 
 use axum::http::Uri;
+use ipnet::IpNet;
 use parapet_ports::Secret;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,7 +21,12 @@ pub struct Config {
     /// Further host names accepted in the Host header. IP addresses, `localhost` and the host of
     /// `public_url` always are; other names are refused, which stops DNS rebinding.
     pub allowed_hosts: Vec<String>,
-    /// Bearer token for `/metrics`. Without one, `/metrics` answers only where `bind` is loopback.
+    /// Addresses or networks of proxies in front of the console whose `X-Forwarded-For` is believed.
+    /// Without them all logins through a proxy seem to come from one address and are throttled
+    /// together.
+    pub trusted_proxies: Vec<String>,
+    /// Bearer token for `/metrics`. Without one, `/metrics` answers only clients on this machine, and
+    /// only where `bind` is loopback and no `public_url` says that a proxy stands in front.
     pub metrics_token: Option<Secret>,
     /// Connections at the same time; further ones wait.
     pub connections_max: usize,
@@ -39,6 +45,7 @@ impl Default for Config {
             public_url: None,
             secure_cookie: None,
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             metrics_token: None,
             connections_max: 1024,
             watchers_max: 128,
@@ -91,6 +98,15 @@ impl Config {
         if self.metrics_token.as_ref().is_some_and(|token| token.expose().len() < 16) {
             error("metrics_token", "is shorter than 16 characters, write a longer random text".to_owned());
         }
+        let mut trusted_proxies = Vec::new();
+        for text in &self.trusted_proxies {
+            match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+                Some(network) => trusted_proxies.push(network),
+                None => {
+                    error("trusted_proxies", format!("`{text}` is neither an address nor a network like 10.0.0.0/8"))
+                }
+            }
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -101,8 +117,9 @@ impl Config {
             hosts,
             https,
             secure_cookie: self.secure_cookie.unwrap_or(https),
+            trusted_proxies,
             metrics_token: self.metrics_token.clone(),
-            loopback: self.bind.ip().is_loopback(),
+            local_metrics: self.bind.ip().is_loopback() && self.public_url.is_none(),
             request_timeout: Duration::from_secs(self.request_timeout_seconds),
         })
     }
@@ -132,7 +149,9 @@ pub(crate) struct Settings {
     pub(crate) https: bool,
     pub(crate) secure_cookie: bool,
     pub(crate) metrics_token: Option<Secret>,
-    pub(crate) loopback: bool,
+    /// Whether clients on this machine may read the metrics without a token.
+    pub(crate) local_metrics: bool,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) request_timeout: Duration,
 }
 
@@ -158,12 +177,13 @@ mod tests {
         let config = Config {
             public_url: Some("waf.example.com/console".into()),
             watchers_max: 0,
+            trusted_proxies: vec!["10.0.0.0/33".into()],
             metrics_token: Some(Secret::new("short")),
             ..Config::default()
         };
         let problems = problems(&config);
-        for setting in ["console.public_url", "console.watchers_max", "console.metrics_token"] {
-            assert!(problems.contains(setting), "{problems}");
+        for setting in ["public_url", "watchers_max", "trusted_proxies", "metrics_token"] {
+            assert!(problems.contains(&format!("console.{setting}: ")), "{problems}");
         }
         assert!(!problems.contains("short`"), "the token must not be shown: {problems}");
     }

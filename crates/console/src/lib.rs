@@ -7,6 +7,7 @@
 
 mod assets;
 mod auth;
+mod client_address;
 mod config;
 mod cursor;
 mod error;

@@ -71,3 +71,21 @@ impl Config {
 fn out_of_range(setting: &'static str, value: u64, range: &str) -> OpenError {
     OpenError::Setting { setting, problem: format!("{value} is out of range, write a number from {range}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        Config::default().validate().unwrap();
+        for (config, setting) in [
+            (Config { logins_at_once: 0, ..Config::default() }, "identity.logins_at_once"),
+            (Config { session_idle_seconds: 1, ..Config::default() }, "identity.session_idle_seconds"),
+            (Config { session_absolute_seconds: u64::MAX, ..Config::default() }, "identity.session_absolute_seconds"),
+        ] {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.starts_with(setting) && message.contains("write a number from"), "{message}");
+        }
+    }
+}

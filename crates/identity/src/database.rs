@@ -107,8 +107,14 @@ impl Database {
     }
 }
 
+/// Connections stay open: opening one again costs more than keeping it, and as long as one is open
+/// the write-ahead log that readers need exists.
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 /// Creates the file and its directory, readable by nobody but the owner; takes rights away where an

@@ -51,6 +51,7 @@ impl Identity {
     }
 
     async fn open_with_clock(config: &Config, clock: Clock) -> Result<Identity, OpenError> {
+        config.validate()?;
         let lifetimes = config.lifetimes()?;
         Ok(Identity {
             database: Database::open(&config.path).await?,

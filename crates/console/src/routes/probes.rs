@@ -1,6 +1,6 @@
 //! For orchestrators and Prometheus: alive, ready, metrics. None of these needs a session.
 
-use crate::auth::same;
+use crate::auth::{Client, same};
 use crate::error::{ApiError, ErrorBody};
 use crate::state::App;
 use axum::Json;
@@ -49,7 +49,7 @@ pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
 }
 
 /// Metrics in the Prometheus text format. With a configured token only for its bearer, otherwise
-/// only where the console listens on loopback.
+/// only for clients on this machine where the console listens on loopback with no proxy in front.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "getMetrics", tag = "probes",
     responses(
@@ -58,13 +58,17 @@ pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
     ),
     security((), ("metrics" = []))
 )]
-pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
+pub(crate) async fn metrics(
+    State(app): State<App>,
+    Client(ip): Client,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
     let allowed = match &app.settings.metrics_token {
         Some(token) => headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
             .is_some_and(|given| same(given, token.expose().as_bytes())),
-        None => app.settings.loopback,
+        None => app.settings.local_metrics && ip.is_loopback(),
     };
     if !allowed {
         let message = "metrics need the bearer token of the setting console.metrics_token";

@@ -1,7 +1,7 @@
 //! Logging in and out.
 
 use super::Body;
-use crate::auth::{COOKIE, Caller, Peer};
+use crate::auth::{COOKIE, Caller, Client};
 use crate::error::{ApiError, ErrorBody};
 use crate::schema;
 use crate::state::App;
@@ -72,13 +72,13 @@ pub(crate) struct PasswordChange {
 )]
 pub(crate) async fn login(
     State(app): State<App>,
-    peer: Peer,
+    Client(ip): Client,
     Body(credentials): Body<Credentials>,
 ) -> Result<impl IntoResponse, ApiError> {
     let session = app
         .console
         .accounts
-        .login(&credentials.username, &credentials.password, peer.ip())
+        .login(&credentials.username, &credentials.password, ip)
         .await
         .map_err(|error| refusal(error, "unknown user or wrong password"))?;
     let lifetime = (session.expires - Utc::now()).num_seconds().max(0);

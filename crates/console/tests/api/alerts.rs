@@ -1,7 +1,10 @@
 //! Alerts and their triage.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, config};
+use crate::client::Request;
+use parapet_console::Config;
 use parapet_event::{Alert, AlertState};
+use parapet_ports::LiveFeed;
 use ulid::Ulid;
 
 #[tokio::test]
@@ -34,6 +37,20 @@ async fn triage_tells_the_store_who_and_from_where() {
     assert_eq!(changes, [(alert.id, AlertState::Acknowledged, "anna".to_owned(), [127, 0, 0, 1].into())]);
     let listed: Vec<Alert> = serde_json::from_slice(&session.get("/api/v1/alerts").await.body).unwrap();
     assert_eq!(listed[0].state, AlertState::Acknowledged);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_trail_names_the_client() {
+    for (trusted, seen) in [(vec!["127.0.0.0/8".to_owned()], [203, 0, 113, 4]), (Vec::new(), [127, 0, 0, 1])] {
+        let config = Config { trusted_proxies: trusted, ..config() };
+        let bench = Bench::with(config, LiveFeed::new(1)).await;
+        let alert = bench.put_alert(1).await;
+        let request = Request::new("PATCH", &format!("/api/v1/alerts/{}", alert.id)).json(r#"{"state":"closed"}"#);
+        let signed = bench.login("anna").await.sign(request);
+        let answer = bench.send(&signed.header("X-Forwarded-For", "198.51.100.1, 203.0.113.4")).await;
+        assert_eq!(answer.status, 204);
+        assert_eq!(bench.alerts.changes.lock().unwrap()[0].3, std::net::IpAddr::from(seen));
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,17 @@ async fn metrics_are_open_on_loopback_only() {
 }
 
 #[tokio::test]
+async fn metrics_are_not_open_to_those_behind_a_proxy() {
+    let get = Request::new("GET", "/metrics");
+    let public = Config { public_url: Some("http://waf.example".into()), ..config() };
+    assert_eq!(Bench::with(public, LiveFeed::new(1)).await.send(&get).await.status, 401);
+    let proxied = Config { trusted_proxies: vec!["127.0.0.1".into()], ..config() };
+    let bench = Bench::with(proxied, LiveFeed::new(1)).await;
+    assert_eq!(bench.send(&get).await.status, 200);
+    assert_eq!(bench.send(&get.header("X-Forwarded-For", "203.0.113.4")).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_metrics_token_is_asked_for_also_on_loopback() {
     let token = "a-long-random-metrics-token";
     let config = Config { metrics_token: Some(Secret::new(token)), ..config() };
