@@ -13,7 +13,9 @@ use chrono::{DateTime, Utc};
 use parapet_event::{Alert, AlertState};
 use parapet_ports::accounts::Role;
 use parapet_ports::alerts::AlertQuery;
+use parapet_ports::live::LiveMessage;
 use serde::Deserialize;
+use std::sync::Arc;
 use ulid::Ulid;
 use utoipa::{IntoParams, ToSchema};
 
@@ -117,9 +119,14 @@ pub(crate) async fn triage(
     caller.require(Role::Analyst)?;
     let id = parse_id(&id)?;
     let by = &caller.session.principal.username;
-    if app.console.alerts.set_state(id, change.state, by, caller.ip).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::not_found(format!("there is no alert {id}")))
+    if !app.console.alerts.set_state(id, change.state, by, caller.ip).await? {
+        return Err(ApiError::not_found(format!("there is no alert {id}")));
     }
+    // The change is stored; other screens not hearing of it at once is no reason to report a failure.
+    match app.console.alerts.get(id).await {
+        Ok(Some(alert)) => app.console.live.publish(LiveMessage::Alert(Arc::new(alert))),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, alert = %id, "cannot show a triaged alert to watchers"),
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

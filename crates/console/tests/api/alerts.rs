@@ -40,6 +40,18 @@ async fn triage_tells_the_store_who_and_from_where() {
 }
 
 #[tokio::test]
+async fn triage_shows_on_the_screens_of_others() {
+    let bench = Bench::start().await;
+    let alert = bench.put_alert(1).await;
+    let mut stream = bench.login("adam").await.watch().await;
+    stream.next("traffic").await;
+    let path = format!("/api/v1/alerts/{}", alert.id);
+    bench.login("anna").await.send("PATCH", &path, r#"{"state":"closed"}"#).await;
+    let shown: Alert = serde_json::from_value(stream.next("alert").await).unwrap();
+    assert_eq!(shown, Alert { state: AlertState::Closed, ..alert });
+}
+
+#[tokio::test]
 async fn behind_a_trusted_proxy_the_trail_names_the_client() {
     for (trusted, seen) in [(vec!["127.0.0.0/8".to_owned()], [203, 0, 113, 4]), (Vec::new(), [127, 0, 0, 1])] {
         let config = Config { trusted_proxies: trusted, ..config() };
