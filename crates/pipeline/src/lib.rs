@@ -29,6 +29,7 @@ pub mod router;
 pub mod scanner;
 mod sequence;
 pub mod severity;
+pub mod sources;
 pub mod spool;
 mod stage;
 pub mod validate;

@@ -88,7 +88,7 @@ impl Scorer {
 }
 
 /// The attack class of a finding: by family for CRS rules, by tag for all others.
-fn class_of(finding: &Finding) -> Option<AttackClass> {
+pub(crate) fn class_of(finding: &Finding) -> Option<AttackClass> {
     if (900_000..1_000_000).contains(&finding.rule_id) {
         return AttackClass::of_rule(finding.rule_id);
     }
