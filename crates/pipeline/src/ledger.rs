@@ -4,7 +4,8 @@
 //! |---|---|---|---|
 //! | `gateway` | events submitted from the request path | handed to the spool | spool full, spool closed |
 //! | `spool` | taken into the hand-off | durable in the spool stream | pushed out by newer events, refused by the stream |
-//! | `router` | durable in the spool stream | on their tracks and acknowledged | invalid (dead letter), trimmed |
+//! | `router` | durable in the spool stream | on the analytics track and acknowledged | invalid (dead letter), trimmed |
+//! | `router:realtime` | durable in the spool stream | on the real-time track or passed over, and acknowledged | trimmed |
 //! | `track:realtime` | appended by the router | processed and acknowledged | trimmed |
 //! | `track:analytics` | appended by the router | stored and acknowledged | refused by the store (dead letter), trimmed |
 //! | `store:NAME` | offered to the store | confirmed by the store | refused (dead letter) |

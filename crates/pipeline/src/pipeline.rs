@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::ledger::{EventLedger, Hop};
 use crate::monitor::{self, Watched};
 use crate::realtime::{self, RealTime};
-use crate::router::{self, Destination, Router};
+use crate::router::{self, FastLane, Lane, MainLane};
 use crate::severity;
 use crate::spool::{self, Spool};
 use crate::stage::{Reader, Stage};
@@ -104,7 +104,7 @@ pub struct Running {
     ledger: Arc<EventLedger>,
     health: Arc<Health>,
     /// In the order of the story: each is drained when the one before it has ended.
-    stages: Vec<Vec<(Stage, JoinHandle<()>)>>,
+    stages: Vec<Vec<Task>>,
     monitor: JoinHandle<()>,
     stop_monitor: CancellationToken,
     abort: CancellationToken,
@@ -184,31 +184,29 @@ impl Plan {
     }
 
     async fn start(self) -> Result<Running, PortError> {
-        let [spool, router, realtime, analytics] = ["spool", "router", "realtime", "analytics"].map(|n| self.stage(n));
+        let spool = self.stage("spool");
         // All groups are joined, and what they find is accounted for, before anything moves.
+        let router = self.join("router", &self.parts.spool, router::GROUP, "router").await?;
+        let fast = self.join("router:realtime", &self.parts.spool, router::FAST_GROUP, "router:realtime").await?;
+        let realtime = self.join("realtime", &self.parts.realtime, realtime::GROUP, "track:realtime").await?;
         let store_group = analytics::group(self.parts.store.name());
-        let router_seat = self.join(&router, &self.parts.spool, router::GROUP, "router").await?;
-        let realtime_seat = self.join(&realtime, &self.parts.realtime, realtime::GROUP, "track:realtime").await?;
-        let analytics_seat = self.join(&analytics, &self.parts.analytics, &store_group, "track:analytics").await?;
-        let seats = [&router_seat, &realtime_seat, &analytics_seat];
-        let watched = seats.map(|seat| seat.watched()).into_iter().collect();
+        let analytics = self.join("analytics", &self.parts.analytics, &store_group, "track:analytics").await?;
+        let watched = [&router, &fast, &realtime, &analytics].map(Seat::watched).into();
 
         let sink = Arc::new(Spool::new(self.config.spool, self.ledger.clone()));
-        let writer =
-            sink.clone().write_to(self.parts.spool.clone(), router_seat.hop.clone(), self.dead.clone(), spool.clone());
-        let router_task = self.run_router(router.clone(), router_seat);
-        let realtime_task = self.run_realtime(realtime.clone(), realtime_seat);
-        let analytics_task = self.run_analytics(analytics.clone(), analytics_seat);
+        let readers = vec![router.hop.clone(), fast.hop.clone()];
+        let writer = sink.clone().write_to(self.parts.spool.clone(), readers, self.dead.clone(), spool.clone());
         let stop_monitor = CancellationToken::new();
+        let stages = vec![
+            vec![(spool, tokio::spawn(writer))],
+            vec![self.run_router(router), self.run_fast_lane(fast)],
+            vec![self.run_realtime(realtime), self.run_analytics(analytics)],
+        ];
         Ok(Running {
             spool: sink,
             ledger: self.ledger,
             health: self.health,
-            stages: vec![
-                vec![(spool, tokio::spawn(writer))],
-                vec![(router, router_task)],
-                vec![(realtime, realtime_task), (analytics, analytics_task)],
-            ],
+            stages,
             monitor: tokio::spawn(monitor::watch(watched, stop_monitor.clone())),
             stop_monitor,
             abort: self.abort,
@@ -220,18 +218,21 @@ impl Plan {
         Stage::new(name, self.health.clone(), self.abort.clone())
     }
 
+    /// A stage with a seat in its consumer group.
     async fn join(
         &self,
-        stage: &Stage,
+        stage: &'static str,
         stream: &Arc<dyn EventStream>,
         group: &str,
         hop: &str,
     ) -> Result<Seat, PortError> {
-        let reader = Reader::join(stage, &**stream, group, &self.config.member).await?;
+        let stage = self.stage(stage);
+        let reader = Reader::join(&stage, &**stream, group, &self.config.member).await?;
         let lag = stream.lag(group).await?;
         let hop = self.ledger.hop(hop);
         hop.produced(lag.unread + lag.pending);
         Ok(Seat {
+            stage,
             stream: stream.clone(),
             group: group.to_owned(),
             member: self.config.member.clone(),
@@ -241,29 +242,38 @@ impl Plan {
         })
     }
 
-    fn run_router(&self, stage: Stage, seat: Seat) -> JoinHandle<()> {
-        let destination =
-            |stream: &Arc<dyn EventStream>, hop| Destination { stream: stream.clone(), hop: self.ledger.hop(hop) };
-        let router = Arc::new(Router {
-            stage: stage.clone(),
+    fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: &str) -> Lane {
+        Lane {
+            stage: seat.stage.clone(),
             config: self.config.router,
             classifier: Classifier::new(self.config.classification.clone(), self.config.severity.clone()),
-            realtime: destination(&self.parts.realtime, "track:realtime"),
-            analytics: destination(&self.parts.analytics, "track:analytics"),
-            live: self.parts.live.clone(),
-            dead: self.dead.clone(),
-            ledger: self.ledger.clone(),
+            stream: stream.clone(),
+            track: self.ledger.hop(track),
             hop: seat.hop.clone(),
-        });
-        tokio::spawn(supervise(stage, seat, move |reader| {
-            let router = router.clone();
-            async move { router.run(reader).await }
-        }))
+            dead: self.dead.clone(),
+        }
     }
 
-    fn run_realtime(&self, stage: Stage, seat: Seat) -> JoinHandle<()> {
+    fn run_router(&self, seat: Seat) -> Task {
+        let lane = self.lane(&seat, &self.parts.analytics, "track:analytics");
+        let router = Arc::new(MainLane { lane, live: self.parts.live.clone(), ledger: self.ledger.clone() });
+        supervised(seat, move |reader| {
+            let router = router.clone();
+            async move { router.run(reader).await }
+        })
+    }
+
+    fn run_fast_lane(&self, seat: Seat) -> Task {
+        let router = Arc::new(FastLane { lane: self.lane(&seat, &self.parts.realtime, "track:realtime") });
+        supervised(seat, move |reader| {
+            let router = router.clone();
+            async move { router.run(reader).await }
+        })
+    }
+
+    fn run_realtime(&self, seat: Seat) -> Task {
         let track = Arc::new(RealTime {
-            stage: stage.clone(),
+            stage: seat.stage.clone(),
             config: self.config.realtime,
             alerts: self.parts.alerts.clone(),
             events: self.parts.store.clone(),
@@ -273,30 +283,34 @@ impl Plan {
             ledger: self.ledger.clone(),
             hop: seat.hop.clone(),
         });
-        tokio::spawn(supervise(stage, seat, move |reader| {
+        supervised(seat, move |reader| {
             let track = track.clone();
             async move { track.run(reader).await }
-        }))
+        })
     }
 
-    fn run_analytics(&self, stage: Stage, seat: Seat) -> JoinHandle<()> {
+    fn run_analytics(&self, seat: Seat) -> Task {
         let track = Arc::new(Analytics {
-            stage: stage.clone(),
+            stage: seat.stage.clone(),
             config: self.config.analytics,
             store: self.parts.store.clone(),
             dead: self.dead.clone(),
             track: seat.hop.clone(),
             hop: self.ledger.hop(&format!("store:{}", self.parts.store.name())),
         });
-        tokio::spawn(supervise(stage, seat, move |reader| {
+        supervised(seat, move |reader| {
             let track = track.clone();
             async move { track.run(reader).await }
-        }))
+        })
     }
 }
 
+/// A running stage.
+type Task = (Stage, JoinHandle<()>);
+
 /// A place in a consumer group.
 struct Seat {
+    stage: Stage,
     stream: Arc<dyn EventStream>,
     group: String,
     member: String,
@@ -307,6 +321,15 @@ struct Seat {
 }
 
 impl Seat {
+    /// The reader, joining the group anew after the first time; `None` if the stage shall end.
+    async fn take_reader(&mut self) -> Option<Reader> {
+        if let Some(reader) = self.reader.take() {
+            return Some(reader);
+        }
+        let join = || Reader::join(&self.stage, &*self.stream, &self.group, &self.member);
+        self.stage.insist(join).await.ok()
+    }
+
     fn watched(&self) -> Watched {
         Watched { stream: self.stream.clone(), group: self.group.clone(), hop: self.hop.clone(), dropped: self.dropped }
     }
@@ -317,27 +340,24 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs a stage until it ends. One that panics is started again: a defect in one stage, or in a
 /// plugin behind it, must not end the others, nor silently end this one.
-async fn supervise<F, Fut>(stage: Stage, mut seat: Seat, run: F)
+fn supervised<F, Fut>(mut seat: Seat, run: F) -> Task
 where
-    F: Fn(Reader) -> Fut,
-    Fut: Future<Output = ()> + Send,
+    F: Fn(Reader) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
 {
-    loop {
-        let reader = match seat.reader.take() {
-            Some(reader) => reader,
-            None => match stage.insist(|| Reader::join(&stage, &*seat.stream, &seat.group, &seat.member)).await {
-                Ok(reader) => reader,
-                Err(_) => return,
-            },
-        };
-        if AssertUnwindSafe(run(reader)).catch_unwind().await.is_ok() {
-            return;
+    let stage = seat.stage.clone();
+    let task = tokio::spawn(async move {
+        while let Some(reader) = seat.take_reader().await {
+            if AssertUnwindSafe(run(reader)).catch_unwind().await.is_ok() {
+                return;
+            }
+            metrics::counter!("parapet_stage_panics_total", "stage" => seat.stage.name()).increment(1);
+            tracing::error!(stage = seat.stage.name(), "panicked; starting it again");
+            tokio::select! {
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+                () = seat.stage.abort().cancelled() => return,
+            }
         }
-        metrics::counter!("parapet_stage_panics_total", "stage" => stage.name()).increment(1);
-        tracing::error!(stage = stage.name(), "panicked; starting it again");
-        tokio::select! {
-            () = tokio::time::sleep(RESTART_PAUSE) => {}
-            () = stage.abort().cancelled() => return,
-        }
-    }
+    });
+    (stage, task)
 }

@@ -1,14 +1,22 @@
 //! Router: validates, scores and classifies every event and puts it on its tracks.
 //!
-//! It reads the spool as consumer group `router`, appends every valid event to the analytics stream
-//! and real-time ones to the real-time stream as well (that one first: it is the one that hurries),
-//! and acknowledges only when both are durable. Invalid events go to the dead letter file.
+//! It reads the spool twice, as two consumer groups that share nothing:
+//!
+//! - `router` is the main lane: it appends every valid event to the analytics stream, sends invalid
+//!   ones to the dead letter file, watches for gaps and feeds the consoles.
+//! - `router:realtime` is the fast lane: it appends real-time events to the real-time stream and
+//!   passes over all others.
+//!
+//! Each acknowledges an entry when its own append is durable, and the spool keeps an entry until both
+//! have: so an event is safe on all its tracks before it is forgotten, and yet a stream that is away
+//! or full holds up its own track only. Events are scored twice for this, which costs about a
+//! microsecond each.
 //!
 //! **Redelivery.** Acknowledging and appending are separate calls, so a crash between them makes the
 //! next process route the same entries again; stores and alerts recognise the event id. Within one
 //! process a batch is retried until it is through, so nothing is appended twice.
 
-use crate::classify::Classifier;
+use crate::classify::{Classifier, Verdict};
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{EventLedger, Hop};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
@@ -18,6 +26,7 @@ use parapet_event::{SecurityEvent, Track};
 use parapet_ports::live::LiveMessage;
 use parapet_ports::{Entry, EventStream, LiveFeed};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,151 +45,174 @@ impl Default for Config {
     }
 }
 
-/// Consumer group of the router on the spool stream.
+/// Consumer group of the main lane on the spool stream.
 pub const GROUP: &str = "router";
+/// Consumer group of the fast lane on the spool stream.
+pub const FAST_GROUP: &str = "router:realtime";
 const WAIT: Duration = Duration::from_secs(1);
 
-/// One track as the router sees it.
-pub(crate) struct Destination {
-    pub(crate) stream: Arc<dyn EventStream>,
-    pub(crate) hop: Arc<Hop>,
-}
-
-/// Everything the router works with.
-pub(crate) struct Router {
+/// What both lanes work with.
+pub(crate) struct Lane {
     pub(crate) stage: Stage,
     pub(crate) config: Config,
     pub(crate) classifier: Classifier,
-    pub(crate) realtime: Destination,
-    pub(crate) analytics: Destination,
-    pub(crate) live: LiveFeed,
-    pub(crate) dead: DeadLetter,
-    pub(crate) ledger: Arc<EventLedger>,
+    /// The lane's track.
+    pub(crate) stream: Arc<dyn EventStream>,
+    pub(crate) track: Arc<Hop>,
     pub(crate) hop: Arc<Hop>,
+    pub(crate) dead: DeadLetter,
 }
 
-impl Router {
-    /// Routes until told to stop.
-    pub(crate) async fn run(&self, mut reader: Reader) {
-        while let Some(entries) = reader.next(self.config.batch_max.get(), WAIT).await {
-            if !entries.is_empty() && self.route(&mut reader, entries).await.is_err() {
-                return;
-            }
-        }
+/// Events given up, by reason; counted when the batch is acknowledged.
+type Dropped = BTreeMap<&'static str, u64>;
+
+impl Lane {
+    async fn next(&self, reader: &mut Reader) -> Option<Vec<Entry>> {
+        reader.next(self.config.batch_max.get(), WAIT).await
     }
 
-    async fn route(&self, reader: &mut Reader, entries: Vec<Entry>) -> Result<(), Stopped> {
-        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
-        let mut batch = self.sort_out(entries);
-        self.bury(std::mem::take(&mut batch.letters)).await?;
-        self.deliver(&self.realtime, &batch.realtime, &mut batch.outcome).await?;
-        let routed = self.deliver(&self.analytics, &batch.all, &mut batch.outcome).await?;
-        reader.acknowledge(&ids).await?;
-        self.hop.delivered(routed);
-        for (reason, events) in batch.outcome.dropped {
-            self.hop.dropped(reason, events);
+    /// Appends to the track. Events that the stream refuses for good become dead letters.
+    async fn append(&self, events: &[Arc<SecurityEvent>], dropped: &mut Dropped) -> Result<(), Stopped> {
+        if events.is_empty() {
+            return Ok(());
         }
-        for event in batch.all {
-            self.live.publish(LiveMessage::Event(event));
+        match self.try_append(events).await {
+            Ok(()) => return Ok(()),
+            Err(GivenUp::Stopped) => return Err(Stopped),
+            // One event spoils the batch, for example by its size: find it by appending one at a time.
+            Err(GivenUp::Refused(_)) => {}
+        }
+        for event in events {
+            match self.try_append(std::slice::from_ref(event)).await {
+                Ok(()) => {}
+                Err(GivenUp::Stopped) => return Err(Stopped),
+                Err(GivenUp::Refused(error)) => {
+                    let reason = format!("stream {} refused it: {error}", self.stream.name());
+                    self.bury(vec![Letter::event(self.stage.name(), reason, event.clone())]).await?;
+                    *dropped.entry("refused by the stream").or_default() += 1;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Validates, scores and classifies a batch; no I/O.
-    fn sort_out(&self, entries: Vec<Entry>) -> Batch {
-        let now = Utc::now();
-        let mut batch = Batch::default();
-        for entry in entries {
-            self.ledger.saw(&entry.event.origin);
-            if let Err(invalid) = validate(&entry.event, now) {
-                batch.outcome.drop_one(invalid.reason());
-                batch.letters.push(Letter::event(self.stage.name(), invalid.to_string(), entry.event));
-                continue;
-            }
-            let event = Arc::new(self.stamp(entry.event));
-            if event.track == Some(Track::RealTime) {
-                batch.realtime.push(event.clone());
-            }
-            batch.all.push(event);
-        }
-        batch
-    }
-
-    fn stamp(&self, event: Arc<SecurityEvent>) -> SecurityEvent {
-        let verdict = self.classifier.classify(&event);
-        metrics::counter!("parapet_events_total", "track" => verdict.track.as_str(), "severity" => verdict.severity.band().as_str(), "action" => event.action.as_str())
-            .increment(1);
-        let mut event = Arc::unwrap_or_clone(event);
-        event.severity = verdict.severity;
-        event.track = Some(verdict.track);
-        event.track_reason = Some(verdict.reason);
-        event
-    }
-
-    /// Appends to a track; events that the stream refuses for good become dead letters. Returns how
-    /// many were appended.
-    async fn deliver(
-        &self,
-        to: &Destination,
-        events: &[Arc<SecurityEvent>],
-        outcome: &mut Outcome,
-    ) -> Result<u64, Stopped> {
-        if events.is_empty() {
-            return Ok(0);
-        }
-        match self.append(to, events).await {
-            Ok(()) => return Ok(events.len() as u64),
-            Err(GivenUp::Stopped) => return Err(Stopped),
-            Err(GivenUp::Refused(_)) => {}
-        }
-        let mut appended = 0;
-        for event in events {
-            match self.append(to, std::slice::from_ref(event)).await {
-                Ok(()) => appended += 1,
-                Err(GivenUp::Stopped) => return Err(Stopped),
-                Err(GivenUp::Refused(error)) => {
-                    let reason = format!("stream {} refused it: {error}", to.stream.name());
-                    self.bury(vec![Letter::event(self.stage.name(), reason, event.clone())]).await?;
-                    if Arc::ptr_eq(&to.stream, &self.analytics.stream) {
-                        outcome.drop_one("refused");
-                    }
-                }
-            }
-        }
-        Ok(appended)
-    }
-
-    async fn append(&self, to: &Destination, events: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
-        self.stage.insist(|| to.stream.append(events)).await?;
-        to.hop.produced(events.len() as u64);
+    async fn try_append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+        self.stage.insist(|| self.stream.append(events)).await?;
+        self.track.produced(events.len() as u64);
         Ok(())
     }
 
     async fn bury(&self, letters: Vec<Letter>) -> Result<(), Stopped> {
         self.stage.insist(|| self.dead.bury(letters.clone())).await.map_err(|_| Stopped)
     }
+
+    async fn acknowledge(&self, reader: &mut Reader, entries: &[Entry], dropped: Dropped) -> Result<(), Stopped> {
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        reader.acknowledge(&ids).await?;
+        self.hop.delivered(ids.len() as u64 - dropped.values().sum::<u64>());
+        for (reason, events) in dropped {
+            self.hop.dropped(reason, events);
+        }
+        Ok(())
+    }
 }
 
-/// A batch sorted out.
-#[derive(Default)]
-struct Batch {
-    all: Vec<Arc<SecurityEvent>>,
-    realtime: Vec<Arc<SecurityEvent>>,
-    letters: Vec<Letter>,
-    outcome: Outcome,
+fn stamp(event: &SecurityEvent, verdict: Verdict) -> Arc<SecurityEvent> {
+    let mut event = event.clone();
+    event.severity = verdict.severity;
+    event.track = Some(verdict.track);
+    event.track_reason = Some(verdict.reason);
+    Arc::new(event)
 }
 
-/// What to count when the batch is acknowledged.
-#[derive(Default)]
-struct Outcome {
-    dropped: Vec<(&'static str, u64)>,
+/// The lane of the real-time track.
+pub(crate) struct FastLane {
+    pub(crate) lane: Lane,
 }
 
-impl Outcome {
-    fn drop_one(&mut self, reason: &'static str) {
-        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, events)) => *events += 1,
-            None => self.dropped.push((reason, 1)),
+impl FastLane {
+    /// Routes until told to stop.
+    pub(crate) async fn run(&self, mut reader: Reader) {
+        while let Some(entries) = self.lane.next(&mut reader).await {
+            if !entries.is_empty() && self.route(&mut reader, &entries).await.is_err() {
+                return;
+            }
         }
     }
+
+    async fn route(&self, reader: &mut Reader, entries: &[Entry]) -> Result<(), Stopped> {
+        let now = Utc::now();
+        let valid = entries.iter().filter(|entry| validate(&entry.event, now).is_ok());
+        let urgent: Vec<_> = valid
+            .filter_map(|entry| {
+                let verdict = self.lane.classifier.classify(&entry.event);
+                (verdict.track == Track::RealTime).then(|| stamp(&entry.event, verdict))
+            })
+            .collect();
+        let mut dropped = Dropped::new();
+        self.lane.append(&urgent, &mut dropped).await?;
+        self.lane.acknowledge(reader, entries, dropped).await
+    }
+}
+
+/// The lane of the analytics track, which every event takes.
+pub(crate) struct MainLane {
+    pub(crate) lane: Lane,
+    pub(crate) live: LiveFeed,
+    pub(crate) ledger: Arc<EventLedger>,
+}
+
+impl MainLane {
+    /// Routes until told to stop.
+    pub(crate) async fn run(&self, mut reader: Reader) {
+        while let Some(entries) = self.lane.next(&mut reader).await {
+            if !entries.is_empty() && self.route(&mut reader, &entries).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn route(&self, reader: &mut Reader, entries: &[Entry]) -> Result<(), Stopped> {
+        let mut dropped = Dropped::new();
+        let (events, letters) = self.sort_out(entries, &mut dropped);
+        if !letters.is_empty() {
+            self.lane.bury(letters).await?;
+        }
+        self.lane.append(&events, &mut dropped).await?;
+        self.lane.acknowledge(reader, entries, dropped).await?;
+        for event in events {
+            self.live.publish(LiveMessage::Event(event));
+        }
+        Ok(())
+    }
+
+    /// Validates, scores and classifies a batch; no I/O.
+    fn sort_out(&self, entries: &[Entry], dropped: &mut Dropped) -> (Vec<Arc<SecurityEvent>>, Vec<Letter>) {
+        let now = Utc::now();
+        let (mut events, mut letters) = (Vec::with_capacity(entries.len()), Vec::new());
+        for Entry { event, .. } in entries {
+            self.ledger.saw(&event.origin);
+            match validate(event, now) {
+                Ok(()) => {
+                    let verdict = self.lane.classifier.classify(event);
+                    count(event, &verdict);
+                    events.push(stamp(event, verdict));
+                }
+                Err(invalid) => {
+                    *dropped.entry(invalid.reason()).or_default() += 1;
+                    letters.push(Letter::event(self.lane.stage.name(), invalid.to_string(), event.clone()));
+                }
+            }
+        }
+        (events, letters)
+    }
+}
+
+fn count(event: &SecurityEvent, verdict: &Verdict) {
+    let labels = [
+        ("track", verdict.track.as_str()),
+        ("severity", verdict.severity.band().as_str()),
+        ("action", event.action.as_str()),
+    ];
+    metrics::counter!("parapet_events_total", &labels).increment(1);
 }

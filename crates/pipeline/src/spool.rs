@@ -105,8 +105,8 @@ impl Spool {
     }
 
     fn exceeds(&self, queue: &Queue, quarters: usize) -> bool {
-        queue.events.len() >= (self.config.events_max.get() / 4 * quarters).max(1)
-            || queue.bytes >= (self.config.bytes_max.get() / 4 * quarters).max(1)
+        let share = |limit: NonZeroUsize| (limit.get().saturating_mul(quarters) / 4).max(1);
+        queue.events.len() >= share(self.config.events_max) || queue.bytes >= share(self.config.bytes_max)
     }
 
     fn no_room(&self, queue: &Queue, bytes: usize) -> bool {
@@ -146,11 +146,11 @@ impl Spool {
     pub(crate) async fn write_to(
         self: Arc<Self>,
         stream: Arc<dyn EventStream>,
-        router: Arc<Hop>,
+        readers: Vec<Arc<Hop>>,
         dead: DeadLetter,
         stage: Stage,
     ) {
-        let writer = Writer { spool: &self, stream: &*stream, router: &router, dead: &dead, stage: &stage };
+        let writer = Writer { spool: &self, stream: &*stream, readers: &readers, dead: &dead, stage: &stage };
         loop {
             let draining = stage.is_draining();
             if draining {
@@ -210,7 +210,8 @@ impl EventSink for Spool {
 struct Writer<'a> {
     spool: &'a Spool,
     stream: &'a dyn EventStream,
-    router: &'a Hop,
+    /// The hops that read the stream.
+    readers: &'a [Arc<Hop>],
     dead: &'a DeadLetter,
     stage: &'a Stage,
 }
@@ -237,7 +238,7 @@ impl Writer<'_> {
     async fn append(&self, batch: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
         self.stage.insist(|| self.stream.append(batch)).await?;
         let events = batch.len() as u64;
-        self.router.produced(events);
+        self.readers.iter().for_each(|hop| hop.produced(events));
         self.spool.hop.delivered(events);
         Ok(())
     }
