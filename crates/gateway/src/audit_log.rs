@@ -2,7 +2,7 @@
 //! the form of an Apache error log. Existing tools read both.
 
 use crate::exchange::Exchange;
-use crate::inspection::Findings;
+use crate::inspection::{Findings, LogDetails};
 use crate::response_head;
 use crate::text;
 use chrono::{DateTime, Utc};
@@ -112,7 +112,13 @@ pub(crate) fn line(exchange: &Exchange<'_>, found: &Findings) -> Vec<u8> {
                 secrules_engine: if exchange.inspection.is_some() { "Enabled" } else { "Disabled" },
                 components: Vec::new(),
             },
-            messages: found.list.iter().map(message).collect(),
+            messages: found
+                .list
+                .iter()
+                .zip(&found.details)
+                .filter(|(_, details)| details.audit)
+                .map(|(finding, details)| message(finding, details))
+                .collect(),
         },
     };
     let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
@@ -133,7 +139,7 @@ fn insert(headers: &mut Map<String, Value>, name: String, value: String) {
     }
 }
 
-fn message(finding: &Finding) -> Message {
+fn message(finding: &Finding, details: &LogDetails) -> Message {
     Message {
         message: finding.message.clone(),
         details: Details {
@@ -144,11 +150,11 @@ fn message(finding: &Finding) -> Message {
             line_number: finding.line.to_string(),
             data: finding.data.clone(),
             severity: finding.rule_severity.map(|severity| severity.to_string()).unwrap_or_default(),
-            ver: String::new(),
-            rev: String::new(),
+            ver: details.version.clone(),
+            rev: details.revision.clone(),
             tags: finding.tags.clone(),
-            maturity: "0".to_owned(),
-            accuracy: "0".to_owned(),
+            maturity: details.maturity.to_string(),
+            accuracy: details.accuracy.to_string(),
         },
     }
 }
@@ -174,9 +180,12 @@ pub(crate) fn error_lines(exchange: &Exchange<'_>, found: &Findings) -> Vec<u8> 
     let request = exchange.summary();
     let path = request.uri.split('?').next().unwrap_or_default().to_owned();
     let mut lines = String::new();
-    let last = found.list.len().saturating_sub(1);
+    let last = found.details.iter().rposition(|details| details.log);
     for (index, finding) in found.list.iter().enumerate() {
-        let denied = index == last && exchange.action == Some(Action::Blocked);
+        if !found.details.get(index).is_some_and(|details| details.log) {
+            continue;
+        }
+        let denied = Some(index) == last && exchange.action == Some(Action::Blocked);
         let verdict = if denied {
             format!("Access denied with code {} (phase {}).", exchange.status, finding.phase)
         } else {

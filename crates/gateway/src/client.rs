@@ -12,6 +12,8 @@ use tokio::time::{timeout, timeout_at};
 
 /// Bytes asked for at a time while a head is read.
 const READ: usize = 8 * 1024;
+/// Buffers up to this many bytes are kept by an idle connection.
+const KEPT: usize = 16 * 1024;
 /// Empty lines skipped before a request line (RFC 9112 section 2.2).
 const EMPTY_LINES_MAX: usize = 2;
 /// How much of what a refused client still sends is read before the connection is closed, so that the
@@ -136,6 +138,16 @@ impl ClientConnection {
         .await;
         self.out.clear();
         outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Gives back what an unusually large exchange took, before the connection falls idle.
+    pub(crate) fn trim(&mut self) {
+        if self.out.capacity() > KEPT {
+            self.out = Vec::new();
+        }
+        if self.input.is_empty() && self.input.capacity() > KEPT {
+            self.input = BytesMut::new();
+        }
     }
 
     /// Ends the connection so that the client can still read the last answer.

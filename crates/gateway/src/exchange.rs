@@ -117,7 +117,10 @@ pub(crate) async fn serve(worker: &Worker, stream: Stream) {
         let dropped = exchange.status == 0;
         exchange.record();
         match next {
-            Next::KeepAlive => first = timeouts.keep_alive,
+            Next::KeepAlive => {
+                first = timeouts.keep_alive;
+                client.trim();
+            }
             Next::Close if dropped => return,
             Next::Close => return client.close().await,
         }
@@ -219,7 +222,7 @@ impl<'a> Exchange<'a> {
             now_micros: u64::try_from(since_epoch(self.arrived).as_micros()).unwrap_or_default(),
             client: self.origin.address,
             server: self.client.local,
-            server_name: self.site.name.clone(),
+            server_name: String::new(),
         };
         let fail = self.worker.shared.config.fail_policy;
         let mut inspection = Inspection::new(Arc::clone(&self.policy), context, mode, fail);

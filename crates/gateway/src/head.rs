@@ -413,46 +413,4 @@ mod tests {
         assert_eq!(find_end(b"GET /\n\n", 0), Some(7));
         assert_eq!(find_end(b"GET /\n\r\n", 0), Some(8));
     }
-
-    /// Every head made of these pieces is either without fault and read back exactly, or refused:
-    /// never a panic, never a header that was not sent.
-    #[test]
-    fn arbitrary_pieces_never_panic_and_never_invent_bytes() {
-        let pieces: &[&[u8]] = &[
-            b"GET",
-            b" ",
-            b"/",
-            b"HTTP/1.1",
-            b"\r\n",
-            b"\n",
-            b"\r",
-            b"\0",
-            b":",
-            b"Host: x\r\n",
-            b"A:b\r\n",
-            b"\t",
-            b"\xff",
-            b"HTTP/1.0",
-            b"%",
-            b"\r\n\r\n",
-        ];
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut head = Head::default();
-        for _ in 0..20_000 {
-            let mut bytes = Vec::new();
-            for _ in 0..(state % 13) {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                bytes.extend_from_slice(pieces[(state >> 33) as usize % pieces.len()]);
-            }
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            head.parse(&bytes, &LIMITS);
-            if head.fault.is_none() {
-                let mut rebuilt = [head.method(), b" ", head.target(), b" ", head.protocol(), b"\r\n"].concat();
-                assert!(bytes.starts_with(&rebuilt));
-                rebuilt.clear();
-                assert!(head.headers().all(|(name, value)| is_token(name) && is_value(value)));
-            }
-            let _ = find_end(&bytes, 0);
-        }
-    }
 }

@@ -61,11 +61,30 @@ pub(crate) enum Taken {
     TooMuch,
 }
 
+/// What only the logs say about a finding.
+#[derive(Debug, Default)]
+pub(crate) struct LogDetails {
+    /// Whether it belongs in the error log.
+    pub(crate) log: bool,
+    /// Whether it belongs in the audit log.
+    pub(crate) audit: bool,
+    /// `rev` of the rule.
+    pub(crate) revision: String,
+    /// `ver` of the rule.
+    pub(crate) version: String,
+    /// `maturity` of the rule.
+    pub(crate) maturity: u8,
+    /// `accuracy` of the rule.
+    pub(crate) accuracy: u8,
+}
+
 /// What the rules found, in the vocabulary of events.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// Rules that matched, redacted, in order.
     pub(crate) list: Vec<Finding>,
+    /// For each of them, what only the logs say.
+    pub(crate) details: Vec<LogDetails>,
     /// Inbound anomaly score.
     pub(crate) inbound_score: u32,
     /// Outbound anomaly score.
@@ -212,13 +231,11 @@ impl Inspection {
         self.guarded(|transaction| {
             let scores = transaction.scores();
             let count = |score: i64| u32::try_from(score.max(0)).unwrap_or(u32::MAX);
+            let shown = transaction.matches().filter(|matched| matched.log || matched.auditlog).take(max);
+            let (list, details) = shown.map(|matched| (finding(&matched, redactor), log_details(&matched))).unzip();
             Findings {
-                list: transaction
-                    .matches()
-                    .filter(|matched| matched.log)
-                    .take(max)
-                    .map(|matched| finding(&matched, redactor))
-                    .collect(),
+                list,
+                details,
                 inbound_score: count(scores.inbound),
                 outbound_score: count(scores.outbound),
                 inbound_threshold: count(scores.inbound_threshold),
@@ -251,6 +268,17 @@ fn taken(status: Option<BodyStatus>) -> Taken {
         // A failed engine inspects nothing more; the next phase applies the fail policy.
         Some(BodyStatus::Partial) | None => Taken::Enough,
         Some(BodyStatus::Rejected) => Taken::TooMuch,
+    }
+}
+
+fn log_details(matched: &Match<'_>) -> LogDetails {
+    LogDetails {
+        log: matched.log,
+        audit: matched.auditlog,
+        revision: text::from_bytes(matched.revision),
+        version: text::from_bytes(matched.version),
+        maturity: matched.maturity.unwrap_or_default(),
+        accuracy: matched.accuracy.unwrap_or_default(),
     }
 }
 

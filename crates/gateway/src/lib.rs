@@ -19,6 +19,8 @@ mod exchange;
 mod fault;
 mod forward;
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gateway;
 mod head;
 mod inspection;

@@ -4,7 +4,7 @@ use crate::access_log;
 use crate::audit_log;
 use crate::counters::Tally;
 use crate::exchange::Exchange;
-use crate::inspection::Findings;
+use crate::inspection::{Findings, LogDetails};
 use crate::text;
 use parapet_event::{Action, AttackClass, Finding, RequestSummary, SecurityEvent, Severity};
 
@@ -24,6 +24,7 @@ impl Exchange<'_> {
         };
         if let Some(fault) = &self.fault {
             found.list.push(fault_finding(&fault.message));
+            found.details.push(LogDetails { log: true, audit: true, ..LogDetails::default() });
         }
         if self.action.is_none() && !found.list.is_empty() {
             self.action = Some(Action::Detected);
