@@ -86,12 +86,12 @@ impl ClientConnection {
                 self.input.advance(2);
                 empty_lines += 1;
             }
-            if let Some(end) = head::find_end(&self.input, searched) {
-                if end <= limits.total {
-                    head.parse(&self.input[..end], limits);
-                    self.input.advance(end);
-                    return Arrival::Head;
-                }
+            if let Some(end) = head::find_end(&self.input, searched)
+                && end <= limits.total
+            {
+                head.parse(&self.input[..end], limits);
+                self.input.advance(end);
+                return Arrival::Head;
             }
             if self.input.len() > limits.total {
                 return self.give_up(head, limits, too_long(&self.input, limits));

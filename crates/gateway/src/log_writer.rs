@@ -3,7 +3,7 @@
 use metrics::Counter;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -54,7 +54,7 @@ impl LogThread {
     }
 }
 
-fn write_lines(path: &PathBuf, mut file: impl Write, receiver: &Receiver<Vec<u8>>, counter: &Counter) {
+fn write_lines(path: &Path, mut file: impl Write, receiver: &Receiver<Vec<u8>>, counter: &Counter) {
     let mut failing = false;
     while let Ok(first) = receiver.recv() {
         let mut lines = 1;

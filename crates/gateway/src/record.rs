@@ -51,10 +51,10 @@ impl Exchange<'_> {
         if found.list.is_empty() && !found.audit {
             return;
         }
-        if found.audit || self.fault.is_some() {
-            if let Some(log) = &shared.audit_log {
-                log.write(audit_log::line(self, &found));
-            }
+        if let Some(log) = &shared.audit_log
+            && (found.audit || self.fault.is_some())
+        {
+            log.write(audit_log::line(self, &found));
         }
         if let Some(log) = &shared.error_log {
             log.write(audit_log::error_lines(self, &found));
@@ -96,7 +96,7 @@ impl Exchange<'_> {
     pub(crate) fn summary(&self) -> RequestSummary {
         let redactor = &self.worker.shared.redactor;
         let show = |bytes: &[u8]| text::from_bytes_cut(bytes, FIELD_MAX);
-        let header = |name: &[u8]| self.head.header(name).map(|value| show(value)).unwrap_or_default();
+        let header = |name: &[u8]| self.head.header(name).map(show).unwrap_or_default();
         RequestSummary {
             method: show(self.head.method()),
             uri: redactor.text(show(self.head.target())),

@@ -1,6 +1,7 @@
 //! What the tests of the gateway share: a tiny upstream, a gateway on a free port, a client that sends
 //! exactly the bytes it is told.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     missing_docs,
