@@ -1,6 +1,8 @@
 //! The Core Rule Set under the engine: its regression suites, the blocking gate, and the false
 //! positive rate on real traffic.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
 use std::path::PathBuf;
 
 use parapet_conformance::{crs, evaluate, gate};

@@ -1,5 +1,7 @@
 //! The unmodified Core Rule Set parses, and nothing of it is lost on the way.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The words of every error, golden: what is wrong, where, and what to do about it.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Damaged text never panics, never hangs, and its errors have places inside the text.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use parapet_seclang::{NoFiles, parse_str};
 
 const TEXT: &[u8] = br#"# comment \

@@ -55,7 +55,10 @@ fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, Refusal> {
     Ok(Some((line, rest.get(1..).unwrap_or_default())))
 }
 
-fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
+/// Method, target, protocol.
+type RequestLine<'r> = (&'r [u8], &'r [u8], &'r [u8]);
+
+fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(protocol), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
