@@ -20,7 +20,8 @@ pub(crate) struct JsonError {
 /// Calls `sink(name, value)` for each scalar, duplicates and partial results included; the sink
 /// returns whether to go on.
 ///
-/// `null` and empty containers are reported with an empty value. Invalid UTF-8, control characters
+/// `null` is reported with an empty value, and so is a member that is an array or an empty object: its
+/// name alone may be an attack, and would otherwise only be part of other names. Invalid UTF-8, control characters
 /// and unknown escapes in a string are errors that do not end the parse: the first of them is
 /// returned when the rest has been read.
 pub(crate) fn parse(
@@ -80,7 +81,7 @@ impl<'a> Parser<'a> {
                 (Expected::FirstMember, Some(b'}')) | (Expected::FirstElement, Some(b']')) => {
                     self.at += 1;
                     self.stack.pop();
-                    if !self.stack.is_empty() && !sink(&self.path, b"") {
+                    if byte == Some(b'}') && self.in_object() && !sink(&self.path, b"") {
                         return Ok(());
                     }
                     Expected::AfterValue
@@ -92,7 +93,12 @@ impl<'a> Parser<'a> {
                     Expected::Value
                 }
                 (Expected::Value, Some(b'{')) => self.open(false)?,
-                (Expected::Value, Some(b'[')) => self.open(true)?,
+                (Expected::Value, Some(b'[')) => {
+                    if self.in_object() && !sink(&self.path, b"") {
+                        return Ok(());
+                    }
+                    self.open(true)?
+                }
                 (Expected::Value, _) => {
                     if !self.scalar(sink)? {
                         return Ok(());
@@ -124,6 +130,11 @@ impl<'a> Parser<'a> {
                 }
             };
         }
+    }
+
+    /// Whether the value at hand is a member of an object.
+    fn in_object(&self) -> bool {
+        self.stack.last().is_some_and(|container| container.array.is_none())
     }
 
     /// Opens the container at the current byte; it is named by the path as it stands.
@@ -342,6 +353,7 @@ mod tests {
             valid(r#" {"a":{"b":"c"},"d":[1,{"e":-2.50e+3},[true,null]],"":false} "#),
             [
                 "json.a.b=c",
+                "json.d=",
                 "json.d.array_0=1",
                 "json.d.array_1.e=-2.50e+3",
                 "json.d.array_2.array_0=true",
@@ -350,10 +362,7 @@ mod tests {
             ]
         );
         assert_eq!(valid(r#"[[["x"]],{"y":1}]"#), ["json.array_0.array_0.array_0=x", "json.array_1.y=1"]);
-        assert_eq!(
-            valid(r#"[{},[],{"a":{}},2]"#),
-            ["json.array_0=", "json.array_1=", "json.array_2.a=", "json.array_3=2"]
-        );
+        assert_eq!(valid(r#"[{},[],{"a":{}},2]"#), ["json.array_2.a=", "json.array_3=2"]);
     }
 
     #[test]
