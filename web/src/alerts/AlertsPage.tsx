@@ -60,7 +60,7 @@ export default function AlertsPage() {
           {query.data === undefined ? (
             <Rows count={8} />
           ) : query.data.length === 0 ? (
-            <Notice title={state === undefined ? 'No alerts' : `No ${alertStateLabel(state).toLowerCase()} alerts`}>
+            <Notice bare title={state === undefined ? 'No alerts' : `No ${alertStateLabel(state).toLowerCase()} alerts`}>
               An alert is raised when an event on the real-time track is critical (severity 80 or more).
             </Notice>
           ) : (

@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { setAlertState } from '../api/requests';
 import type { Alert, AlertState } from '../api/types';
-import { mayTriage, useActiveSession } from '../session/session';
+import { mayInvestigate, useActiveSession } from '../session/session';
 import styles from './TriageButtons.module.css';
 
 const STEPS: Record<AlertState, readonly { to: AlertState; label: string }[]> = {
@@ -22,7 +22,7 @@ export function TriageButtons({ alert }: { alert: Alert }) {
     mutationFn: (to: AlertState) => setAlertState(alert.id, to),
     onSuccess: () => queries.invalidateQueries({ queryKey: ['alerts'] }),
   });
-  if (!mayTriage(session)) return null;
+  if (!mayInvestigate(session)) return null;
   return (
     <>
       <div className={styles['buttons']}>

@@ -76,6 +76,14 @@ export async function callJson<T>(path: string, options: CallOptions = {}): Prom
   return (await response.json()) as T;
 }
 
+/** The server writes messages as clauses; on screen they are sentences. */
+export function sentence(message: string): string {
+  const text = message.trim();
+  if (text === '') return text;
+  const capitalised = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capitalised) ? capitalised : `${capitalised}.`;
+}
+
 async function errorOf(response: Response): Promise<ApiError> {
   const seconds = Number.parseInt(response.headers.get('Retry-After') ?? '', 10);
   const retryAfter = Number.isNaN(seconds) ? null : seconds;
@@ -84,7 +92,7 @@ async function errorOf(response: Response): Promise<ApiError> {
   try {
     const body = (await response.json()) as { error?: { code?: unknown; message?: unknown } };
     if (typeof body.error?.code === 'string') code = body.error.code;
-    if (typeof body.error?.message === 'string') message = body.error.message;
+    if (typeof body.error?.message === 'string') message = sentence(body.error.message);
   } catch {
     // Not JSON, for example the error page of a proxy in between: the status line is all there is.
   }

@@ -14,7 +14,7 @@ export function LedgerPanel({ event }: { event: SecurityEvent }) {
   return (
     <Panel title="Score ledger" note={`${plural(ledger.rows.length, 'rule')} matched, paranoia level ${event.paranoia_level}`} flush>
       {ledger.rows.length === 0 ? (
-        <Notice title="No rule matched">The request was refused before any rule ran.</Notice>
+        <Notice bare title="No rule matched">The request was refused before any rule ran.</Notice>
       ) : (
         <div className={table['scroll']}>
           <table className={`${table['table']} ${styles['ledger']}`} data-ledger>

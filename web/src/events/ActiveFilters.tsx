@@ -26,11 +26,11 @@ export function ActiveFilters({ filter, onChange }: { filter: EventFilter; onCha
           <button
             type="button"
             className={styles['chip']}
-            aria-label={`Remove the filter ${NAMES[field]} ${valueLabel(filter, field)}`}
             onClick={() => onChange(withField(filter, field, null))}
           >
             <span className={styles['name']}>{NAMES[field]}</span>
             <span className={styles['value']}>{valueLabel(filter, field)}</span>
+            <span className="visually-hidden">: remove this filter</span>
             <IconX size={13} aria-hidden />
           </button>
         </li>

@@ -56,9 +56,7 @@ export function EventTable({ events, filter, compact = false, caption, fresh, wi
             <th scope="col" className={styles['site']}>
               Site
             </th>
-            <th scope="col" className={styles['request']}>
-              Request
-            </th>
+            <th scope="col">Request</th>
             <th scope="col" className={styles['rule']}>
               Rule
             </th>
@@ -147,7 +145,7 @@ function EventRow({ event, filter, compact, fresh, withoutAction, now }: RowProp
       <td className={styles['site']}>
         <FilterLink field="site" value={event.site} name={`site ${event.site}`} {...within} />
       </td>
-      <td className={`${styles['request']} ${table['clip']} mono`} title={visibleText(request)}>
+      <td className={`${table['clip']} mono`} title={visibleText(request)}>
         {event.request.method === '' && event.request.uri === '' ? (
           <span className={styles['unreadable']}>not readable as HTTP</span>
         ) : (

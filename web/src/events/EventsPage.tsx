@@ -40,6 +40,8 @@ export default function EventsPage() {
       return fetchEvents(request, signal);
     },
     placeholderData: keepPreviousData,
+    // The list stands still until it is asked for again; paging back shows the rows that were there.
+    staleTime: Infinity,
   });
 
   const apply = (next: EventFilter): void => {
@@ -69,7 +71,7 @@ export default function EventsPage() {
       <div className={styles['stack']}>
         <FilterBar filter={filter} onChange={apply} />
         <ActiveFilters filter={filter} onChange={apply} />
-        <Histogram filter={filter} asOf={asOf} onChange={apply} />
+        {!list.isError && <Histogram filter={filter} asOf={asOf} onChange={apply} />}
         {paging.cursor === null && list.data !== undefined && !list.isPlaceholderData && (
           <NewEventsHint filter={filter} asOf={asOf} rows={list.data.events} onShow={refresh} />
         )}
@@ -111,6 +113,7 @@ function Nothing({ filter, onChange }: { filter: EventFilter; onChange: (filter:
   return (
     <div className={styles['nothing']}>
       <Notice
+        bare
         title="No events match"
         actions={
           <>

@@ -27,6 +27,7 @@ export function Histogram({ filter, asOf, onChange }: Props) {
     queryKey: ['events', 'histogram', filter, asOf],
     queryFn: ({ signal }) => fetchSummary(filterToApi(filter, asOf), { groupBy: 'action', intervalSeconds: width }, signal),
     placeholderData: keepPreviousData,
+    staleTime: Infinity,
   });
   const { data } = query;
   const series = useMemo(() => {

@@ -22,7 +22,7 @@ export function RangeSelect({ range, onChange }: Props) {
     setOpened(preset === undefined);
   };
   return (
-    <Popover opened={opened} onChange={setOpened} position="bottom-start" shadow="md" trapFocus>
+    <Popover opened={opened} onChange={setOpened} position="bottom-start" shadow="md" trapFocus withRoles={false}>
       <Popover.Target>
         <div className={styles['select']}>
           <NativeSelect

@@ -24,7 +24,7 @@ export function Breakdown({ title, groupBy, window }: Props) {
   const largest = Math.max(1, ...(data?.buckets.map((bucket) => bucket.count) ?? []));
   return (
     <Panel title={title}>
-      {query.isError && data === undefined && <Failure what="The counts" error={query.error} retry={query.refetch} />}
+      {query.isError && data === undefined && <Failure bare what="The counts" error={query.error} retry={query.refetch} />}
       {query.isPending && <Rows count={3} />}
       {data?.buckets.length === 0 && <p className={styles['none']}>No events in this time.</p>}
       <ul className={styles['list']}>

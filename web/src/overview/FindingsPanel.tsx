@@ -36,7 +36,7 @@ export function FindingsPanel({ window }: { window: Window }) {
       actions={<Legend series={ACTIONS} />}
     >
       {query.isError && data === undefined ? (
-        <Failure what="The history" error={query.error} retry={query.refetch} />
+        <Failure bare what="The history" error={query.error} retry={query.refetch} />
       ) : data === undefined ? (
         <Rows count={4} />
       ) : (

@@ -9,6 +9,7 @@ import { eventsLink } from '../events/filter';
 import { useLive } from '../live/live';
 import { mergeEvents } from '../live/state';
 import { useRefreshOn } from '../live/useRefreshOn';
+import { mayInvestigate, useActiveSession } from '../session/session';
 import { Failure } from '../ui/Failure';
 import { Rows } from '../ui/Loading';
 import { Notice } from '../ui/Notice';
@@ -16,11 +17,15 @@ import { Panel } from '../ui/Panel';
 import type { Window } from './window';
 
 const SHOWN = 10;
+const NOTHING = { blocked: 'Nothing has been blocked yet', all: 'No events yet' };
 
 export function LatestEvents({ window }: { window: Window }) {
   const [only, setOnly] = useState<'blocked' | 'all'>('blocked');
   const live = useLive((state) => state.events);
+  // Viewers see what happens, but not the list of what has happened.
+  const listed = mayInvestigate(useActiveSession());
   const query = useQuery({
+    enabled: listed,
     queryKey: ['events', 'latest', only],
     queryFn: ({ signal }) => {
       const parameters = new URLSearchParams({ limit: String(SHOWN) });
@@ -49,11 +54,11 @@ export function LatestEvents({ window }: { window: Window }) {
               { value: 'all', label: 'All' },
             ]}
           />
-          <Link to={eventsLink(only === 'blocked' ? { action: 'blocked' } : {}, window)}>Open list</Link>
+          {listed && <Link to={eventsLink(only === 'blocked' ? { action: 'blocked' } : {}, window)}>Open list</Link>}
         </>
       }
     >
-      {query.isError && <Failure what="Earlier events" error={query.error} retry={query.refetch} />}
+      {query.isError && <Failure bare what="Earlier events" error={query.error} retry={query.refetch} />}
       {shown.length > 0 ? (
         <EventTable
           events={shown}
@@ -63,10 +68,10 @@ export function LatestEvents({ window }: { window: Window }) {
           fresh={new Set(fresh.map((event) => event.id))}
         />
       ) : (
-        query.data === undefined && !query.isError && <Rows count={5} />
+        listed && query.isPending && <Rows count={5} />
       )}
-      {shown.length === 0 && query.data !== undefined && (
-        <Notice title={only === 'blocked' ? 'Nothing has been blocked yet' : 'No events yet'}>
+      {shown.length === 0 && (query.data !== undefined || !listed) && (
+        <Notice bare title={listed ? NOTHING[only] : 'Nothing since you opened this page'}>
           The first one appears here the moment it happens.
         </Notice>
       )}

@@ -22,7 +22,7 @@ export function OpenAlerts() {
   useRefreshOn((state) => state.alerts, ['alerts', 'open', 'latest'], 300);
   return (
     <Panel title="Open alerts" flush actions={<Link to="/alerts">All alerts</Link>}>
-      {query.isError && query.data === undefined && <Failure what="The alerts" error={query.error} retry={query.refetch} />}
+      {query.isError && query.data === undefined && <Failure bare what="The alerts" error={query.error} retry={query.refetch} />}
       {query.isPending && <Rows count={4} />}
       {query.data?.length === 0 && <p className={styles['none']}>No open alerts.</p>}
       <ul className={styles['list']}>

@@ -5,6 +5,7 @@ import { useSearchParams } from 'react-router';
 import { fetchOverview } from '../api/requests';
 import { oneOf } from '../format/labels';
 import { uptime } from '../format/time';
+import { mayInvestigate, useActiveSession } from '../session/session';
 import { Page } from '../ui/Page';
 import { Breakdown } from './Breakdown';
 import { Figures } from './Figures';
@@ -16,6 +17,7 @@ import { TrafficPanel } from './TrafficPanel';
 import { WINDOWS } from './window';
 
 export default function OverviewPage() {
+  const session = useActiveSession();
   const [parameters, setParameters] = useSearchParams();
   const window = oneOf(WINDOWS, parameters.get('range')) ?? '1h';
   const overview = useQuery({
@@ -58,7 +60,7 @@ export default function OverviewPage() {
           </div>
         </div>
         <div className={styles['narrow']}>
-          <OpenAlerts />
+          {mayInvestigate(session) && <OpenAlerts />}
           <Breakdown title="By attack class" groupBy="attack_type" window={window} />
           <Breakdown title="By track" groupBy="track" window={window} />
           <Breakdown title="By site" groupBy="site" window={window} />

@@ -32,5 +32,5 @@ export function useActiveSession(): Session {
   return state.session;
 }
 
-/** Whether the person may triage alerts. */
-export const mayTriage = (session: Session): boolean => session.role !== 'viewer';
+/** Whether the person may look into single events and alerts and triage them; viewers see dashboards. */
+export const mayInvestigate = (session: Session): boolean => session.role !== 'viewer';

@@ -17,6 +17,7 @@ export function OpenAlertCount() {
   const shown = data.length >= COUNTED ? `${COUNTED}+` : String(data.length);
   return (
     <span className={styles['count']}>
+      <span className="visually-hidden">, </span>
       {shown}
       <span className="visually-hidden"> open</span>
     </span>

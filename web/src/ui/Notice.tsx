@@ -14,13 +14,15 @@ interface Props {
   actions?: ReactNode;
   /** One line instead of a box of its own. */
   compact?: boolean;
+  /** Without a frame, where a panel around it has one. */
+  bare?: boolean;
 }
 
-export function Notice({ tone = 'neutral', title, children, actions, compact = false }: Props) {
+export function Notice({ tone = 'neutral', title, children, actions, compact = false, bare = false }: Props) {
   const Icon = ICONS[tone];
   return (
     <div
-      className={`${styles['notice']} ${styles[tone]} ${compact ? styles['compact'] : ''}`}
+      className={`${styles['notice']} ${styles[tone]} ${compact ? styles['compact'] : ''} ${bare ? styles['bare'] : ''}`}
       role={tone === 'error' ? 'alert' : 'status'}
     >
       <Icon size={18} stroke={1.75} aria-hidden />
