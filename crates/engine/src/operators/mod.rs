@@ -226,10 +226,7 @@ impl Operator {
         out.text.clear();
         match self {
             Operator::Rx(rx) => rx.captures(value, out),
-            Operator::RxGlobal(rx) => rx.each_match(value, |start, end| {
-                out.push_range(start, end);
-                out.groups.len() < 10
-            }),
+            Operator::RxGlobal(rx) => rx.all_captures(value, out),
             Operator::RxMacro => {
                 if let Ok(rx) = Rx::compile(argument) {
                     rx.captures(value, out);

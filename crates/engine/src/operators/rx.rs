@@ -78,20 +78,40 @@ impl Rx {
                 }
             }
             Engine::Linear { captures, pattern, find, .. } => {
-                let with_groups =
-                    captures.get_or_init(|| parse(pattern).and_then(|hir| build(&hir, WhichCaptures::All)).ok());
-                let regex = with_groups.as_ref().unwrap_or(find);
+                let regex = with_groups(captures, pattern, find);
                 let mut slots = regex.create_captures();
                 regex.captures(value, &mut slots);
                 push_groups(&slots, out);
             }
             Engine::Backtracking(regex) => {
                 if let Ok(Some(found)) = regex.captures(value) {
-                    for group in 0..found.len() {
-                        match found.get(group) {
-                            Some(group) => out.push_range(group.start(), group.end()),
-                            None => out.push_absent(),
-                        }
+                    push_found(&found, out);
+                }
+            }
+        }
+    }
+
+    /// All matches, each with its groups, as far as there is room for them in `TX.0` to `TX.9`. An
+    /// empty match counts only if it is the first.
+    pub(crate) fn all_captures(&self, value: &[u8], out: &mut Captures) {
+        match &self.engine {
+            Engine::Linear { captures, pattern, find, .. } => {
+                for slots in with_groups(captures, pattern, find).captures_iter(value) {
+                    if slots.get_match().is_some_and(|found| !found.is_empty()) || out.len() == 0 {
+                        push_groups(&slots, out);
+                    }
+                    if out.len() >= 10 {
+                        break;
+                    }
+                }
+            }
+            Engine::Backtracking(regex) => {
+                for found in regex.captures_iter(value).map_while(Result::ok) {
+                    if found.get(0).is_some_and(|found| found.start() < found.end()) || out.len() == 0 {
+                        push_found(&found, out);
+                    }
+                    if out.len() >= 10 {
+                        break;
                     }
                 }
             }
@@ -115,6 +135,25 @@ impl Rx {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The form of a linear pattern that knows its groups, built at its first use.
+fn with_groups<'a>(
+    captures: &'a OnceLock<Option<meta::Regex>>,
+    pattern: &str,
+    find: &'a meta::Regex,
+) -> &'a meta::Regex {
+    let built = captures.get_or_init(|| parse(pattern).and_then(|hir| build(&hir, WhichCaptures::All)).ok());
+    built.as_ref().unwrap_or(find)
+}
+
+fn push_found(found: &fancy_regex::Captures<'_, [u8]>, out: &mut Captures) {
+    for group in 0..found.len() {
+        match found.get(group) {
+            Some(group) => out.push_range(group.start(), group.end()),
+            None => out.push_absent(),
         }
     }
 }
