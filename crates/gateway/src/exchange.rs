@@ -85,6 +85,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) sent: u64,
     /// What was done, if anything but passing the request on.
     pub(crate) action: Option<Action>,
+    /// The rule that refused.
+    pub(crate) blocked_by: Option<u32>,
     /// Why the gateway itself refused.
     pub(crate) fault: Option<Fault>,
     /// Why the upstream failed.
@@ -160,6 +162,7 @@ impl<'a> Exchange<'a> {
             response_head: Vec::new(),
             sent: 0,
             action: None,
+            blocked_by: None,
             fault: None,
             upstream_error: None,
             upstream: None,
@@ -212,11 +215,14 @@ impl<'a> Exchange<'a> {
     /// Phase 1, also for a head that will be refused: the rules say what is wrong with it.
     fn inspect_head(&mut self) -> Verdict {
         let mode = match self.site.mode {
-            Some(Mode::Off) => return Verdict::Pass,
+            Some(Mode::Off) => EngineMode::Off,
             Some(Mode::DetectionOnly) => EngineMode::DetectionOnly,
             Some(Mode::On) => EngineMode::On,
             None => self.policy.settings().engine,
         };
+        if mode == EngineMode::Off {
+            return Verdict::Pass;
+        }
         let context = Context {
             unique_id: self.id.to_string(),
             now_micros: u64::try_from(since_epoch(self.arrived).as_micros()).unwrap_or_default(),
@@ -279,7 +285,8 @@ impl<'a> Exchange<'a> {
     async fn answer(&mut self, end: End) -> Next {
         let mut location = None;
         match end {
-            End::Refused(Refusal { status, kind }) => {
+            End::Refused(Refusal { status, kind, rule_id }) => {
+                self.blocked_by = Some(rule_id);
                 self.action = Some(Action::Blocked);
                 self.status = status;
                 match kind {

@@ -16,8 +16,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::watch;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{Notify, watch};
 use ulid::Ulid;
 
 /// A gateway that is checked and listens, but does not serve yet.
@@ -100,6 +100,7 @@ impl Gateway {
             tls,
             instance: Ulid::generate(),
             stopping: AtomicBool::new(false),
+            stop: Notify::new(),
             config,
         });
         Ok(Gateway { shared, sockets, log_threads })
@@ -139,7 +140,7 @@ impl Gateway {
         drop(sockets);
         // An error only says that whoever could ask for the shutdown is gone, which is one.
         let _ = shutdown.wait_for(|stop| *stop).await;
-        shared.stopping.store(true, Ordering::Relaxed);
+        shared.begin_stopping();
         drop(shared);
         let ended = tokio::task::spawn_blocking(move || {
             let panicked = threads.into_iter().filter_map(|thread| thread.join().err()).count();

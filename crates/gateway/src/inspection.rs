@@ -37,6 +37,8 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     /// In which way.
     pub(crate) kind: RefusalKind,
+    /// The rule.
+    pub(crate) rule_id: u32,
 }
 
 /// Ways to refuse.
@@ -259,7 +261,7 @@ fn refusal(intervention: Intervention) -> Refusal {
         _ if (400..600).contains(&intervention.status) => intervention.status,
         _ => 403,
     };
-    Refusal { status, kind }
+    Refusal { status, kind, rule_id: intervention.rule_id }
 }
 
 fn taken(status: Option<BodyStatus>) -> Taken {

@@ -29,28 +29,30 @@ impl Exchange<'_> {
         if self.action.is_none() && !found.list.is_empty() {
             self.action = Some(Action::Detected);
         }
-        let engine = self.inspection.as_ref().map(|inspection| inspection.time);
         if self.inspection.as_ref().is_some_and(|inspection| inspection.panicked) {
             self.site.counters.engine_errors.increment(1);
         }
-        self.site.counters.count(
-            &shared.totals,
-            &Tally {
-                status: self.status,
-                action: self.action,
-                upstream_failed: self.upstream_error.is_some(),
-                received: self.body.reader.received,
-                sent: self.sent,
-                engine,
-                total: self.started.elapsed(),
-            },
-        );
         if let Some(log) = &shared.access_log {
             log.write(access_log::line(self));
         }
-        if found.list.is_empty() && !found.audit {
-            return;
+        if self.action.is_some() || found.audit {
+            self.report(found);
         }
+        let tally = Tally {
+            status: self.status,
+            action: self.action,
+            upstream_failed: self.upstream_error.is_some(),
+            received: self.body.reader.received,
+            sent: self.sent,
+            engine: self.inspection.as_ref().map(|inspection| inspection.time),
+            total: self.started.elapsed(),
+        };
+        self.site.counters.count(&shared.totals, &tally);
+    }
+
+    /// Writes the logs of findings and submits the event.
+    fn report(&self, found: Findings) {
+        let shared = &self.worker.shared;
         if let Some(log) = &shared.audit_log
             && (found.audit || self.fault.is_some())
         {
@@ -65,7 +67,8 @@ impl Exchange<'_> {
     }
 
     fn event(&self, action: Action, found: Findings) -> SecurityEvent {
-        let leading = leading(&found.list);
+        // A rule that blocks without logging is named all the same.
+        let leading = leading(&found.list).map(|finding| finding.rule_id).or(self.blocked_by);
         let unparsed = self.fault.is_some().then_some(AttackClass::ProtocolViolation);
         SecurityEvent {
             schema: SecurityEvent::SCHEMA,
@@ -79,8 +82,8 @@ impl Exchange<'_> {
             status: self.status,
             action,
             severity: Severity::default(),
-            rule_id: leading.map(|finding| finding.rule_id.to_string()),
-            attack_type: leading.and_then(|finding| AttackClass::of_rule(finding.rule_id)).or(unparsed),
+            rule_id: leading.map(|rule| rule.to_string()),
+            attack_type: leading.and_then(AttackClass::of_rule).or(unparsed),
             inbound_score: found.inbound_score,
             outbound_score: found.outbound_score,
             inbound_threshold: found.inbound_threshold,

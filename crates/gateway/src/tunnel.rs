@@ -14,7 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 const PIECE: usize = 16 * 1024;
 
 impl Exchange<'_> {
-    /// Answers the handshake and carries bytes until both sides are done, or nothing moves for too long.
+    /// Answers the handshake and carries bytes until both sides are done, nothing moves for too long, or the
+    /// gateway stops.
     pub(crate) async fn tunnel(
         &mut self,
         mut connection: UpstreamConnection,
@@ -31,7 +32,8 @@ impl Exchange<'_> {
         self.status = 101;
         self.client.flush().await.map_err(|_| End::Gone("the client left before the response"))?;
 
-        let idle = self.worker.shared.config.timeouts.tunnel;
+        let shared = &self.worker.shared;
+        let idle = shared.config.timeouts.tunnel;
         let activity = Activity::new();
         let (client_read, client_write) = tokio::io::split(&mut self.client.stream);
         let (upstream_read, upstream_write) = tokio::io::split(&mut connection.stream);
@@ -40,6 +42,7 @@ impl Exchange<'_> {
         tokio::select! {
             (_, sent) = async { tokio::join!(up, down) } => self.sent += sent,
             () = activity.idle_for(idle) => {}
+            () = shared.stopping() => {}
         }
         Ok(Next::Close)
     }

@@ -14,6 +14,7 @@ use parapet_ports::EventSink;
 use pingora_core::connectors::TransportConnector;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::Notify;
 use ulid::Ulid;
 
 /// What all workers share.
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) instance: Ulid,
     /// Whether the gateway is stopping: no request is followed by another on its connection.
     pub(crate) stopping: AtomicBool,
+    /// Wakes whoever waits for that.
+    pub(crate) stop: Notify,
 }
 
 /// One worker. It runs on a thread of its own with a runtime of its own, so nothing here is contended.
@@ -61,6 +64,20 @@ impl Shared {
     pub(crate) fn head_limits(&self) -> HeadLimits {
         let limits = &self.config.limits;
         HeadLimits { request_line: limits.request_line_bytes, total: limits.head_bytes, headers: limits.headers }
+    }
+
+    /// Tells everybody to stop.
+    pub(crate) fn begin_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.stop.notify_waiters();
+    }
+
+    /// Waits until the gateway is stopping.
+    pub(crate) async fn stopping(&self) {
+        let notified = self.stop.notified();
+        if !self.stopping.load(Ordering::Relaxed) {
+            notified.await;
+        }
     }
 
     /// Whether requests must be refused because their events could not be kept.

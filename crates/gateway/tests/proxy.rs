@@ -393,9 +393,10 @@ async fn websockets_are_tunnelled_where_the_site_allows() {
     assert_eq!(client.read(5).await, b"early");
     client.send([0x81, 0xff, 0x00]).await;
     assert_eq!(client.read(3).await, [0x81, 0xff, 0x00]);
-    gateway.ask_to_stop();
-    drop(client);
+    let started = Instant::now();
     gateway.stop().await;
+    assert!(started.elapsed() < Duration::from_secs(5), "an open tunnel holds up the end");
+    assert!(client.is_closed().await);
 
     let mut config = off(&[upstream.address]);
     config.sites[0].websocket = false;

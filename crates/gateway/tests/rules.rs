@@ -1,5 +1,7 @@
 //! The gateway with rules: verdicts, bodies, pages, events, logs.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use parapet_engine::seclang::{NoFiles, parse_str};
@@ -30,6 +32,7 @@ SecRule ARGS:go "@streq away" "id:102,phase:1,redirect:'https://elsewhere.exampl
 SecRule ARGS:go "@streq drop" "id:103,phase:1,drop,log,msg:'Drop'"
 SecRule ARGS:go "@streq teapot" "id:104,phase:1,deny,status:418,log,msg:'Teapot'"
 SecRule REQUEST_HEADERS:Content-Length "@eq 7" "id:105,phase:1,deny,status:403,log,msg:'Seven'"
+SecRule ARGS:go "@streq silent" "id:107,phase:1,deny,nolog"
 SecRule RESPONSE_HEADERS:X-Secret "@streq 1" "id:106,phase:3,deny,status:403,log,msg:'Header leak'"
 SecRule RESPONSE_BODY "@contains ORA-00933" "id:951999,phase:4,deny,status:403,log,auditlog,msg:'Database error',severity:2"
 "#;
@@ -232,8 +235,10 @@ async fn every_disruptive_action_has_its_answer() {
     let mut client = gateway.connect().await;
     client.send("GET /?go=drop HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(client.is_closed().await);
-    let events = gateway.events.wait(3).await;
+    assert_eq!(gateway.get("/?go=silent").await.status, 403);
+    let events = gateway.events.wait(4).await;
     assert!(events.iter().all(|event| event.action == Action::Blocked));
+    assert_eq!(events[3].rule_id.as_deref(), Some("107"), "a rule that does not log still blocks with an event");
     gateway.stop().await;
 }
 
