@@ -1,20 +1,18 @@
-//! The journal's files: opening and recovery, appending, rotation, trimming, reading.
+//! The journal's files: appending, rotation, trimming, reading.
 
 use super::config::{Config, Sync, WhenFull};
 use super::group::{Group, Ticket};
-use super::report::Report;
-use super::segment::{EXTENSION, Extracted, Segment, Unreadable, recover};
-use super::state::{self, Cache, Loaded, Removed, State};
+use super::segment::{Extracted, Segment, Unreadable};
+use super::state::{self, Removed, State};
 use crate::clock;
 use crate::damage::{remember, set_aside};
-use crate::directory::{Directory, io_error, numbered_files, sync_parent};
-use crate::frame::{self, HEADER_BYTES, Header, Kind, PAYLOAD_BYTES_MAX, RECORD_OVERHEAD};
+use crate::directory::{Directory, io_error, sync_parent};
+use crate::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX, RECORD_OVERHEAD};
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -26,25 +24,25 @@ const GROUPS_MAX: usize = 64;
 pub(crate) struct Log {
     pub(crate) name: String,
     pub(crate) config: Config,
-    directory: Directory,
-    writer: Mutex<Writer>,
-    state: Mutex<State>,
+    pub(crate) directory: Directory,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) state: Mutex<State>,
     /// Serialises writes of the state file.
-    saving: Mutex<()>,
+    pub(crate) saving: Mutex<()>,
     /// Woken when something can be read.
     pub(crate) readable: Notify,
 }
 
 /// The end of the newest segment.
 #[derive(Debug)]
-struct Writer {
-    file: File,
-    offset: u64,
-    buffer: Vec<u8>,
+pub(crate) struct Writer {
+    pub(crate) file: File,
+    pub(crate) offset: u64,
+    pub(crate) buffer: Vec<u8>,
     /// A failed append may have left bytes after `offset`.
-    torn: bool,
+    pub(crate) torn: bool,
     /// Bytes were written since the last sync.
-    unsynced: bool,
+    pub(crate) unsynced: bool,
 }
 
 /// Poisoning only says that another thread panicked while it held the lock; every critical section
@@ -54,77 +52,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Log {
-    /// Opens the journal of a directory, repairing what a crash left behind.
-    pub(crate) fn open(name: &str, config: Config, path: &Path) -> Result<Log, PortError> {
-        let directory = Directory::open(path)?;
-        let path = directory.path();
-        let read_error = |error| io_error("read", path, error);
-        let saved = match state::load(path).map_err(read_error)? {
-            Loaded::Good(saved) => saved,
-            Loaded::Newer(version) => return Err(newer(&path.join(state::STATE_FILE), version)),
-            Loaded::Damaged(reason) => {
-                tracing::warn!(
-                    stream = name,
-                    reason,
-                    "the groups of the journal were unreadable; all events are delivered again"
-                );
-                state::Saved::default()
-            }
-        };
-        let groups: BTreeMap<String, Group> = saved
-            .groups
-            .iter()
-            .map(|(name, group)| (name.clone(), Group::restore(group, config.max_pending)))
-            .collect();
-        let mut report =
-            Report { trimmed: saved.trimmed, dropped: saved.dropped, lost: saved.lost, ..Report::default() };
-        let (mut segments, unreadable) = open_segments(path)?;
-        // A damaged tail must not lead to numbers that a group has acknowledged already.
-        let read_up_to = groups.values().map(Group::next).max().unwrap_or(1);
-        let written_up_to = segments.back().map_or(1, |segment| segment.next);
-        let next = written_up_to.max(read_up_to);
-        if segments.back().is_none_or(|segment| segment.next < next) {
-            let (segment, _) =
-                Segment::create(path, next).map_err(|error| io_error("create a segment in", path, error))?;
-            if let Some(last) = segments.back_mut() {
-                last.next = next;
-            }
-            segments.push_back(segment);
-        }
-        let Some(newest) = segments.back() else {
-            return Err(PortError::new(
-                ErrorKind::Unavailable,
-                format!("{}: no segment could be opened", path.display()),
-            ));
-        };
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&newest.path)
-            .map_err(|error| io_error("open", &newest.path, error))?;
-        let writer = Writer { file, offset: newest.bytes, buffer: Vec::new(), torn: false, unsynced: false };
-        report.appended = next - 1;
-        let cache = Cache::new(config.cache_bytes);
-        let mut state = State { segments, groups, next, cache, report, unsaved: true };
-        let first = state.first();
-        for group in state.groups.values_mut() {
-            group.skip_to(first);
-        }
-        for (path, damage) in unreadable {
-            let damage = set_aside(name, &path, damage.offset, &damage.bytes, damage.reason);
-            remember(&mut state.report.damages, damage);
-        }
-        Ok(Log {
-            name: name.to_owned(),
-            config,
-            writer: Mutex::new(writer),
-            state: Mutex::new(state),
-            saving: Mutex::new(()),
-            readable: Notify::new(),
-            directory,
-        })
-    }
-
     /// The state, for a short time.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
@@ -169,6 +96,7 @@ impl Log {
         if let Some(segment) = state.segments.back_mut() {
             segment.next = next;
             segment.bytes = writer.offset;
+            segment.modified = clock::now();
         }
         drop(state);
         drop(writer);
@@ -221,7 +149,7 @@ impl Log {
             let removed = self.state().remove_oldest();
             match removed {
                 Some(removed) => {
-                    self.save();
+                    self.save_before_deleting();
                     self.delete(&removed);
                     metrics::counter!("parapet_journal_dropped_total", "stream" => self.name.clone())
                         .increment(removed.dropped);
@@ -245,11 +173,16 @@ impl Log {
             writer.file.set_len(writer.offset).map_err(error)?;
             writer.torn = false;
         }
+        let durable = self.config.sync != Sync::Never;
+        if durable {
+            writer.file.sync_data().map_err(error)?;
+        }
         let next = self.state().next;
         let (segment, file) = Segment::create(directory, next).map_err(error)?;
-        if self.config.sync != Sync::Never {
-            writer.file.sync_data().map_err(error)?;
-            sync_parent(&segment.path).map_err(error)?;
+        if durable && let Err(cause) = sync_parent(&segment.path) {
+            // A file that is named like a number in the middle of the segment before must not stay.
+            fs::remove_file(&segment.path).map_err(error)?;
+            return Err(error(cause));
         }
         *writer = Writer { file, offset: segment.bytes, buffer: Vec::new(), torn: false, unsynced: true };
         self.state().segments.push_back(segment);
@@ -267,7 +200,7 @@ impl Log {
         if !done(&self.state()) {
             return;
         }
-        if !self.save() {
+        if !self.save_before_deleting() {
             return;
         }
         loop {
@@ -282,13 +215,9 @@ impl Log {
     }
 
     fn is_retained(&self, state: &State, oldest: &Segment) -> bool {
-        let young = || {
-            let modified = fs::metadata(&oldest.path).and_then(|metadata| metadata.modified());
-            let age =
-                modified.ok().and_then(|modified| (clock::now() - chrono::DateTime::from(modified)).to_std().ok());
-            age.is_none_or(|age| age.as_secs() < self.config.retain_seconds)
-        };
-        state.bytes() <= self.config.retain_bytes || (self.config.retain_seconds > 0 && young())
+        let age = (clock::now() - oldest.modified).num_seconds();
+        let young = i64::try_from(self.config.retain_seconds).is_ok_and(|limit| age < limit);
+        state.bytes() <= self.config.retain_bytes || young
     }
 
     fn delete(&self, removed: &Removed) {
@@ -300,8 +229,16 @@ impl Log {
         }
     }
 
-    /// Writes groups and counters to the disk if they changed; `false` if that failed.
-    pub(crate) fn save(&self) -> bool {
+    /// Saves so that the deletion of a segment can never be seen without what led to it.
+    fn save_before_deleting(&self) -> bool {
+        self.state().unsaved = true;
+        self.save(self.config.sync != Sync::Never)
+    }
+
+    /// Writes groups and counters to the disk if they changed; `false` if that failed. After a power
+    /// failure an older state only means that entries are delivered again, so that most saves need not
+    /// be durable.
+    pub(crate) fn save(&self, durable: bool) -> bool {
         let _turn = lock(&self.saving);
         let saved = {
             let mut state = self.state();
@@ -311,7 +248,7 @@ impl Log {
             state.unsaved = false;
             state.save()
         };
-        let outcome = state::store(self.directory.path(), &saved, self.config.sync != Sync::Never);
+        let outcome = state::store(self.directory.path(), &saved, durable);
         if let Err(error) = &outcome {
             self.state().unsaved = true;
             tracing::warn!(stream = self.name, %error, "acknowledgements could not be saved; entries may be delivered again after a restart");
@@ -428,38 +365,4 @@ fn encode(name: &str, events: &[Arc<SecurityEvent>]) -> Result<(Vec<u8>, Vec<usi
         lengths.push(length);
     }
     Ok((payloads, lengths))
-}
-
-fn newer(path: &Path, version: impl std::fmt::Display) -> PortError {
-    let message =
-        format!("{} has format version {version}, written by a newer release; run that release", path.display());
-    PortError::new(ErrorKind::Unsupported, message)
-}
-
-type Found = (VecDeque<Segment>, Vec<(std::path::PathBuf, Unreadable)>);
-
-/// Lists the segments of a directory. Only the newest is read; damage in the others is found when
-/// they are.
-fn open_segments(directory: &Path) -> Result<Found, PortError> {
-    let files = numbered_files(directory, EXTENSION).map_err(|error| io_error("list", directory, error))?;
-    let (mut segments, mut unreadable) = (VecDeque::new(), Vec::new());
-    for (at, (first, path)) in files.iter().enumerate() {
-        let error = |error| io_error("read", path, error);
-        let file = File::options().read(true).write(true).open(path).map_err(error)?;
-        if let Header::Newer(version) = frame::read_header(&file, Kind::Journal).map_err(error)? {
-            return Err(newer(path, version));
-        }
-        match files.get(at + 1) {
-            Some((next, _)) => {
-                let bytes = file.metadata().map_err(error)?.len().max(HEADER_BYTES);
-                segments.push_back(Segment::existing(path.clone(), *first, *next, bytes));
-            }
-            None => {
-                let scan = recover(path.clone(), *first, &file).map_err(error)?;
-                unreadable.extend(scan.unreadable.into_iter().map(|damage| (path.clone(), damage)));
-                segments.push_back(scan.segment);
-            }
-        }
-    }
-    Ok((segments, unreadable))
 }

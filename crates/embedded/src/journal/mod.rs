@@ -19,6 +19,7 @@ mod config;
 mod consumer;
 mod group;
 mod log;
+mod recovery;
 mod report;
 mod segment;
 mod state;
@@ -174,7 +175,7 @@ fn maintain(log: &Log, stop: &(Mutex<bool>, Condvar)) {
         let last = *stopped;
         drop(stopped);
         log.sync();
-        log.save();
+        log.save(log.config.sync == Sync::Always);
         log.trim(false);
         if last {
             return;

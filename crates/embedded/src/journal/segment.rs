@@ -1,10 +1,12 @@
 //! One segment file: where its records are, and reading them.
 
+use crate::clock;
 use crate::directory::numbered_file;
 use crate::frame::{HEADER_BYTES, Header, Item, Kind, Reader, copy, header, read_header};
+use chrono::{DateTime, Utc};
 use parapet_event::SecurityEvent;
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ pub(crate) struct Segment {
     pub(crate) next: u64,
     /// Bytes written, header included.
     pub(crate) bytes: u64,
+    /// When the last event was appended.
+    pub(crate) modified: DateTime<Utc>,
     /// Known positions: sequence number and offset, ascending.
     index: Vec<(u64, u64)>,
     /// Offsets of damage that was reported already.
@@ -36,14 +40,17 @@ pub(crate) struct Segment {
 impl Segment {
     /// A segment of an existing file that holds `first..next`.
     pub(crate) fn existing(path: PathBuf, first: u64, next: u64, bytes: u64) -> Segment {
-        Segment { path, first, next, bytes, index: Vec::new(), reported: BTreeSet::new() }
+        Segment { path, first, next, bytes, modified: clock::now(), index: Vec::new(), reported: BTreeSet::new() }
     }
 
-    /// Creates the file of a new segment.
+    /// Creates the file of a new segment. A file that could not be completed is not left behind.
     pub(crate) fn create(directory: &Path, first: u64) -> io::Result<(Segment, File)> {
         let path = numbered_file(directory, first, EXTENSION);
         let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
-        file.write_all_at(&header(Kind::Journal, first), 0)?;
+        if let Err(error) = file.write_all_at(&header(Kind::Journal, first), 0) {
+            fs::remove_file(&path)?;
+            return Err(error);
+        }
         Ok((Segment::existing(path, first, first, HEADER_BYTES), file))
     }
 

@@ -60,13 +60,17 @@ pub(crate) fn expression(filter: &EventFilter, cursor: Option<&Cursor>, floor: i
 /// Whether any row of the file can satisfy the filter.
 pub(crate) fn may_match(file: &DataFile, filter: &EventFilter, cursor: Option<&Cursor>, floor: i64) -> bool {
     let meta = &file.meta;
-    let start = filter.start_time.map_or(floor, |start| nanoseconds(start).max(floor));
-    let in_time = meta.max_time >= start
-        && filter.end_time.is_none_or(|end| meta.min_time < nanoseconds(end))
-        && cursor.is_none_or(|cursor| meta.min_time <= nanoseconds(cursor.timestamp));
     let has_rule = match (filter.rule_id, &meta.rules) {
         (Some(rule), Some(rules)) => rules.contains(&rule),
         _ => true,
     };
-    in_time && has_rule
+    has_rule && overlaps((meta.min_time, meta.max_time), filter, cursor, floor)
+}
+
+/// Whether times from the first to the second can satisfy the filter.
+pub(crate) fn overlaps(times: (i64, i64), filter: &EventFilter, cursor: Option<&Cursor>, floor: i64) -> bool {
+    let start = filter.start_time.map_or(floor, |start| nanoseconds(start).max(floor));
+    times.1 >= start
+        && filter.end_time.is_none_or(|end| times.0 < nanoseconds(end))
+        && cursor.is_none_or(|cursor| times.0 <= nanoseconds(cursor.timestamp))
 }

@@ -4,10 +4,11 @@
 //! never during I/O.
 
 use super::catalog::{self, DATA, DataFile, Manifest};
-use super::columns::{Rows, internal, nanoseconds, sorted};
+use super::columns::{Rows, internal, sorted};
 use super::config::Config;
 use super::hot::Hot;
-use super::parquet_file::{Meta, Writer, read_ids};
+use super::ids::IdCache;
+use super::parquet_file::{Meta, Writer};
 use super::wal::{self, Replay, Wal};
 use crate::clock;
 use crate::damage::{Damage, remember};
@@ -17,7 +18,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -25,8 +26,6 @@ use ulid::Ulid;
 
 const WAL: &str = "wal";
 const DAY_NANOSECONDS: i64 = 86_400_000_000_000;
-/// Memory for the ids of files that recent writes overlapped with.
-const IDS_BYTES_MAX: usize = 64 << 20;
 /// Writers wait when memory holds this many times what a flush takes out.
 const HOT_FACTOR_MAX: usize = 4;
 
@@ -38,8 +37,8 @@ pub(crate) struct Lake {
     directory: Directory,
     writer: Mutex<Wal>,
     /// Held by whoever changes the list of files.
-    changing: Mutex<()>,
-    state: Mutex<State>,
+    pub(crate) changing: Mutex<()>,
+    pub(crate) state: Mutex<State>,
     ids: Mutex<IdCache>,
     /// Woken when memory is full enough for a flush.
     pub(crate) flush_due: Notify,
@@ -47,14 +46,18 @@ pub(crate) struct Lake {
     pub(crate) flushed: Notify,
 }
 
+/// What queries and writers share.
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     hot: Hot,
     /// The generation that is being written to files.
     frozen: Option<Arc<Hot>>,
-    files: Arc<Vec<Arc<DataFile>>>,
-    floor: i64,
-    flushed: u64,
+    /// Newest first.
+    pub(crate) files: Arc<Vec<Arc<DataFile>>>,
+    /// Events older than this do not count.
+    pub(crate) floor: i64,
+    /// Log records up to this one are in files.
+    pub(crate) flushed: u64,
     report: Report,
 }
 
@@ -81,14 +84,15 @@ pub struct Report {
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) hot: Vec<RecordBatch>,
-    /// Newest time in memory.
+    /// Oldest and newest time in memory.
     pub(crate) hot_times: Option<(i64, i64)>,
     pub(crate) files: Arc<Vec<Arc<DataFile>>>,
     /// Events older than this do not count.
     pub(crate) floor: i64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Takes a lock.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves each structure consistent; see the order of steps in each method.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -228,8 +232,7 @@ impl Lake {
             if !rows.ids.iter().zip(&keep).any(|(id, keep)| *keep && within(id)) {
                 continue;
             }
-            // A damaged file answers no query either, so its events may be written again.
-            let Some(known) = lock(&self.ids).get(file) else { continue };
+            let Some(known) = lock(&self.ids).get(file)? else { continue };
             for (id, keep) in rows.ids.iter().zip(&mut keep) {
                 if *keep && within(id) && known.binary_search(id).is_ok() {
                     *keep = false;
@@ -297,7 +300,12 @@ impl Lake {
     }
 
     /// Changes the list of files: on disk first, then for queries. The caller holds `changing`.
-    fn publish(&self, flushed: u64, change: impl FnOnce(&mut Vec<Arc<DataFile>>), thaw: bool) -> Result<(), PortError> {
+    pub(crate) fn publish(
+        &self,
+        flushed: u64,
+        change: impl FnOnce(&mut Vec<Arc<DataFile>>),
+        thaw: bool,
+    ) -> Result<(), PortError> {
         let (mut files, floor) = {
             let state = lock(&self.state);
             (state.files.to_vec(), state.floor)
@@ -353,68 +361,12 @@ impl Lake {
         Ok(())
     }
 
-    /// Makes events older than `floor` invisible and deletes files that hold nothing else.
-    pub(crate) fn raise_floor(&self, floor: i64) -> Result<(), PortError> {
-        let _change = lock(&self.changing);
-        let flushed = {
-            let mut state = lock(&self.state);
-            state.floor = state.floor.max(floor);
-            state.flushed
-        };
-        self.drop_files(flushed, |file| file.meta.max_time < floor)
-    }
-
-    /// Deletes the oldest files while all of them exceed the configured size.
-    pub(crate) fn shrink(&self) -> Result<(), PortError> {
-        let limit = self.config.retain_bytes;
-        let _change = lock(&self.changing);
-        let (files, flushed) = {
-            let state = lock(&self.state);
-            (Arc::clone(&state.files), state.flushed)
-        };
-        let mut total = 0;
-        let mut excess = HashSet::new();
-        for file in files.iter() {
-            total += file.meta.bytes;
-            if limit > 0 && total > limit {
-                excess.insert(file.meta.name.clone());
-            }
-        }
-        if excess.is_empty() {
-            return Ok(());
-        }
-        tracing::info!(store = self.name, files = excess.len(), "deleting the oldest files to stay below retain_bytes");
-        self.drop_files(flushed, |file| excess.contains(&file.meta.name))
-    }
-
-    fn drop_files(&self, flushed: u64, gone: impl Fn(&DataFile) -> bool) -> Result<(), PortError> {
-        let mut dropped = Vec::new();
-        self.publish(
-            flushed,
-            |files| {
-                dropped.extend(files.iter().filter(|file| gone(file)).cloned());
-                files.retain(|file| !gone(file));
-            },
-            false,
-        )?;
-        dropped.iter().for_each(|file| file.retire());
-        let events: u64 = dropped.iter().map(|file| file.meta.events).sum();
-        metrics::counter!("parapet_lakehouse_deleted_total", "store" => self.name.clone()).increment(events);
-        Ok(())
-    }
-
     /// Forces the log to the disk.
     pub(crate) fn sync(&self) {
         let file = lock(&self.writer).unsynced();
         if let Some(Err(error)) = file.map(|file| file.and_then(|file| file.sync_data())) {
             tracing::warn!(store = self.name, %error, "the log could not be synced to the disk");
         }
-    }
-
-    /// Oldest time that retention by age keeps, if it is configured.
-    pub(crate) fn oldest_kept(&self) -> Option<i64> {
-        let days = i64::from(self.config.retain_days);
-        (days > 0).then(|| nanoseconds(clock::now() - chrono::Duration::days(days)))
     }
 }
 
@@ -427,38 +379,6 @@ pub(crate) fn file_name(day: i64) -> String {
 /// Day of a file, as days since 1970.
 pub(crate) fn day(file: &DataFile) -> i64 {
     file.meta.min_time.div_euclid(DAY_NANOSECONDS)
-}
-
-/// Ids of the files that recent writes overlapped with, the most recently used last.
-#[derive(Debug, Default)]
-struct IdCache {
-    files: VecDeque<(String, Arc<Vec<Ulid>>)>,
-}
-
-impl IdCache {
-    /// Ids of a file, ascending; `None` if it cannot be read.
-    fn get(&mut self, file: &DataFile) -> Option<Arc<Vec<Ulid>>> {
-        let known = self.files.iter().position(|(name, _)| *name == file.meta.name);
-        let entry = match known.and_then(|at| self.files.remove(at)) {
-            Some(entry) => entry,
-            None => match read_ids(&file.path) {
-                Ok(ids) => (file.meta.name.clone(), Arc::new(ids)),
-                Err(error) => {
-                    tracing::warn!(path = %file.path.display(), %error, "ids of a file could not be read");
-                    return None;
-                }
-            },
-        };
-        let ids = Arc::clone(&entry.1);
-        self.files.push_back(entry);
-        let bytes = |files: &VecDeque<(String, Arc<Vec<Ulid>>)>| -> usize {
-            files.iter().map(|(_, ids)| ids.len() * size_of::<Ulid>()).sum()
-        };
-        while self.files.len() > 1 && bytes(&self.files) > IDS_BYTES_MAX {
-            self.files.pop_front();
-        }
-        Some(ids)
-    }
 }
 
 /// The error for writers that waited too long for a flush.

@@ -20,9 +20,11 @@ mod compact;
 mod config;
 mod filter;
 mod hot;
+mod ids;
 mod lake;
 mod parquet_file;
 mod query;
+mod retention;
 mod table;
 mod wal;
 
@@ -31,6 +33,7 @@ pub use lake::Report;
 
 use crate::clock;
 use async_trait::async_trait;
+use catalog::DataFile;
 use chrono::{DateTime, Utc};
 use lake::{Lake, Snapshot};
 use parapet_event::{AggregateQuery, Bucket, EventPage, EventQuery, SecurityEvent};
@@ -149,8 +152,7 @@ impl Lakehouse {
             let outcome = self.engine.run(query(self.engine.context().clone(), snapshot.clone())).await;
             match outcome {
                 Err(error) if error.kind == ErrorKind::Corrupt => {
-                    let lake = Arc::clone(&self.lake);
-                    if !blocking(move || set_damaged_aside(&lake, &snapshot)).await? {
+                    if !set_damaged_aside(&self.lake, &snapshot.files).await? {
                         return Err(error);
                     }
                 }
@@ -162,20 +164,34 @@ impl Lakehouse {
 }
 
 /// Looks for damaged files and sets them aside; `false` if there are none.
-fn set_damaged_aside(lake: &Lake, snapshot: &Snapshot) -> Result<bool, PortError> {
+async fn set_damaged_aside(lake: &Arc<Lake>, files: &[Arc<DataFile>]) -> Result<bool, PortError> {
     let mut any = false;
-    for file in snapshot.files.iter() {
-        if let Err(error) = parquet_file::check(&file.path) {
-            lake.quarantine(file, error.to_string())?;
-            any = true;
-        }
+    for file in files {
+        let path = file.path.clone();
+        // A decoder that panics over a file is as good as one that refuses it.
+        let reason = match tokio::task::spawn_blocking(move || parquet_file::check(&path)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) if error.kind != ErrorKind::Corrupt => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let (lake, file) = (Arc::clone(lake), Arc::clone(file));
+        blocking(move || lake.quarantine(&file, reason)).await?;
+        any = true;
     }
     Ok(any)
 }
 
 async fn compact(lake: Arc<Lake>, context: Context) -> Result<(), PortError> {
     while let Some(files) = compact::candidates(&lake.snapshot().files, &lake.config) {
-        compact::merge(Arc::clone(&lake), context.clone(), files).await?;
+        match compact::merge(Arc::clone(&lake), context.clone(), files.clone()).await {
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                if !set_damaged_aside(&lake, &files).await? {
+                    return Err(error);
+                }
+            }
+            outcome => outcome?,
+        }
     }
     Ok(())
 }
@@ -198,7 +214,7 @@ async fn maintain(lake: Arc<Lake>, context: Context) {
         }
         let now = outcome.err().map(|error| error.to_string());
         if let Some(error) = now.as_ref().filter(|_| now != problem) {
-            tracing::error!(store = lake.name, error, "events stay in memory and in the log until this is solved");
+            tracing::error!(store = lake.name, error, "the store could not be maintained; no event is lost");
         }
         problem = now;
     }

@@ -1,9 +1,9 @@
 //! Running queries: pages, single events and counts, on threads of their own.
 
 use super::catalog::DataFile;
-use super::columns::{column, decode, nanoseconds};
+use super::columns::{column, decode};
 use super::config::Config;
-use super::filter::{expression, may_match};
+use super::filter::{expression, may_match, overlaps};
 use super::lake::Snapshot;
 use super::table::{Events, STORE_URL};
 use crate::directory::io_error;
@@ -143,14 +143,18 @@ impl Drop for Engine {
 
 /// Puts an error of DataFusion into words.
 pub(crate) fn failed(error: DataFusionError) -> PortError {
-    match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => PortError::new(
+    use DataFusionError as E;
+    let (kind, message) = match error.find_root() {
+        E::ResourcesExhausted(_) => (
             ErrorKind::Unavailable,
             "the query needs more memory than query_memory_bytes allows; narrow it or raise the limit",
         ),
-        _ => PortError::new(ErrorKind::Corrupt, "the query failed"),
-    }
-    .with_source(error)
+        E::ParquetError(_) | E::ArrowError(..) | E::ObjectStore(_) | E::IoError(_) | E::External(_) => {
+            (ErrorKind::Corrupt, "stored events cannot be read")
+        }
+        _ => (ErrorKind::Unsupported, "the query failed"),
+    };
+    PortError::new(kind, message).with_source(error)
 }
 
 impl Context {
@@ -205,6 +209,9 @@ pub(crate) async fn page(context: Context, snapshot: Snapshot, query: EventQuery
     let files: Vec<_> = snapshot.files.iter().filter(|file| may_match(file, filter, cursor, floor)).cloned().collect();
     let mut rest = files.as_slice();
     let mut hot = snapshot.hot;
+    if snapshot.hot_times.is_some_and(|times| !overlaps(times, filter, cursor, floor)) {
+        hot.clear();
+    }
     let mut wave = 2;
     let mut found: Vec<Found> = Vec::new();
     loop {
@@ -215,7 +222,7 @@ pub(crate) async fn page(context: Context, snapshot: Snapshot, query: EventQuery
                 start_time: Some(chrono::DateTime::from_timestamp_nanos(last.time)),
                 ..EventFilter::default()
             };
-            let newer = super::filter::expression(&newer, None, floor);
+            let newer = self::expression(&newer, None, floor);
             expression = expression.into_iter().chain(newer).reduce(Expr::and);
         }
         let rows = context.select(std::mem::take(&mut hot), now.to_vec(), expression)?;
@@ -271,9 +278,7 @@ pub(crate) async fn count_before(
     before: chrono::DateTime<chrono::Utc>,
 ) -> Result<u64, PortError> {
     let filter = EventFilter { end_time: Some(before), ..EventFilter::default() };
-    let oldest = |time: i64| time < nanoseconds(before);
-    let files = snapshot.files.iter().filter(|file| oldest(file.meta.min_time)).cloned().collect();
-    let hot = if snapshot.hot_times.is_some_and(|(low, _)| oldest(low)) { snapshot.hot } else { Vec::new() };
-    let rows = context.select(hot, files, expression(&filter, None, snapshot.floor))?;
+    let files = snapshot.files.iter().filter(|file| may_match(file, &filter, None, snapshot.floor)).cloned().collect();
+    let rows = context.select(snapshot.hot, files, expression(&filter, None, snapshot.floor))?;
     Ok(rows.count().await.map_err(failed)? as u64)
 }

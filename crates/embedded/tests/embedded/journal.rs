@@ -299,3 +299,17 @@ async fn delivery_counts_survive_an_orderly_restart() {
         assert_eq!(seen, BTreeSet::from([deliveries]));
     }
 }
+
+#[tokio::test]
+async fn an_empty_segment_left_by_a_failed_rotation_hides_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let journal = open(scratch.path(), Config::default()).await;
+    journal.append(&sample_events(0..10)).await.unwrap();
+    drop(journal);
+    fs::write(scratch.path().join("00000000000000000005.segment"), b"").unwrap();
+    let journal = open(scratch.path(), Config::default()).await;
+    journal.append(&sample_events(10..12)).await.unwrap();
+    let mut consumer = journal.consumer("all", "a").await.unwrap();
+    assert_eq!(drain(&mut *consumer).await.len(), 12);
+    assert_eq!(files(scratch.path(), ".segment").len(), 1);
+}
