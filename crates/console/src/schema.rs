@@ -306,6 +306,8 @@ pub struct Delivery {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
+    /// Queued or being tried.
+    Pending,
     /// The channel confirmed it.
     Delivered,
     /// Every attempt failed.
@@ -490,7 +492,11 @@ mod tests {
                 count: 2,
                 last_seen: event.timestamp,
                 state,
-                deliveries: vec![delivery(Done::Delivered, None), delivery(Done::Failed, Some("timeout".into()))],
+                deliveries: vec![
+                    delivery(Done::Pending, None),
+                    delivery(Done::Delivered, None),
+                    delivery(Done::Failed, Some("timeout".into())),
+                ],
             });
         }
     }

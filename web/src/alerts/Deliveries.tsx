@@ -1,5 +1,5 @@
 /** What became of an alert on each channel, failures with their reason. */
-import { IconCheck, IconX } from '@tabler/icons-react';
+import { IconCheck, IconClock, IconX } from '@tabler/icons-react';
 import type { Delivery } from '../api/types';
 import { plural } from '../format/number';
 import { dateTime } from '../format/time';
@@ -11,15 +11,13 @@ export function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) 
     <ul className={styles['list']}>
       {deliveries.map((delivery) => (
         <li key={delivery.channel} title={`${dateTime(delivery.timestamp)} UTC`}>
-          {delivery.state === 'delivered' ? (
-            <IconCheck size={14} className={styles['good']} aria-hidden />
-          ) : (
-            <IconX size={14} className={styles['bad']} aria-hidden />
-          )}
+          {delivery.state === 'delivered' && <IconCheck size={14} className={styles['good']} aria-hidden />}
+          {delivery.state === 'failed' && <IconX size={14} className={styles['bad']} aria-hidden />}
+          {delivery.state === 'pending' && <IconClock size={14} className={styles['soft']} aria-hidden />}
           <span>
             {delivery.channel}{' '}
             <span className={styles['soft']}>
-              {delivery.state === 'delivered' ? 'delivered' : 'failed'}
+              {delivery.state}
               {delivery.attempts > 1 && ` after ${plural(delivery.attempts, 'attempt')}`}
             </span>
             {delivery.error !== undefined && (

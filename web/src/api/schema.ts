@@ -364,7 +364,7 @@ export interface components {
          * @description State of a delivery.
          * @enum {string}
          */
-        DeliveryState: "delivered" | "failed";
+        DeliveryState: "pending" | "delivered" | "failed";
         /** @description Body of every answer that is not a success. */
         ErrorBody: {
             /** @description What went wrong. */
