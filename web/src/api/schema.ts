@@ -224,7 +224,7 @@ export interface paths {
         };
         /**
          * Metrics in the Prometheus text format. With a configured token only for its bearer, otherwise
-         *     only where the console listens on loopback.
+         *     only for clients on this machine where the console listens on loopback with no proxy in front.
          */
         get: operations["getMetrics"];
         put?: never;
