@@ -4,7 +4,6 @@ use crate::client::write_both;
 use crate::exchange::{End, Exchange};
 use crate::framing::Framing;
 use crate::inspection;
-use crate::receive::too_large;
 use crate::response_head::{self, ResponseHead};
 use crate::target;
 use crate::upstream::{Upstream, UpstreamConnection};
@@ -147,16 +146,12 @@ impl Exchange<'_> {
     /// Passes on the part of the body that is not inspected. Returns whether the upstream stopped
     /// taking it.
     async fn stream_rest(&mut self, connection: &mut UpstreamConnection) -> Result<bool, End> {
-        let limit = self.site.request_body_bytes;
         let patience = self.worker.shared.config.timeouts.write;
         self.body.buffered = Vec::new();
         let mut out = Vec::new();
         while !self.body.reader.is_done() {
             self.body.buffered.clear();
             self.read_body_piece().await?;
-            if self.body.reader.received > limit {
-                return Err(too_large(limit).into());
-            }
             out.clear();
             write_piece(self.body.framing, &self.body.buffered, self.body.reader.is_done(), &mut out);
             match timeout(patience, connection.stream.write_all(&out)).await {

@@ -7,7 +7,7 @@ use crate::framing::Framing;
 use crate::inspection::Taken;
 use tokio::io::AsyncWriteExt;
 
-/// Bodies of this size go to the upstream piece by piece once nothing has to be inspected any more.
+/// Invites the body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Exchange<'_> {
@@ -26,15 +26,16 @@ impl Exchange<'_> {
         self.invite_body().await?;
         let wanted = self.inspection.as_mut().is_some_and(|inspection| inspection.wants_request_body());
         if !wanted {
-            return Ok(());
+            // What came along with the head goes out along with the head.
+            let client = &mut *self.client;
+            let taken = self.body.reader.take_buffered(&mut client.input, &mut self.body.buffered);
+            taken.map_err(|error| body_end(&error))?;
+            return self.check_size();
         }
         let held_max = self.worker.shared.config.limits.buffered_body_bytes;
         while !self.body.reader.is_done() {
             let before = self.body.buffered.len();
             self.read_body_piece().await?;
-            if self.body.reader.received > limit {
-                return Err(too_large(limit).into());
-            }
             // The engine keeps a copy of what it inspects.
             let held = self.body.buffered.capacity() + self.body.buffered.len();
             if !self.body.reservation.grow_to(held) {
@@ -67,17 +68,26 @@ impl Exchange<'_> {
         let patience = self.worker.shared.config.timeouts.body;
         let client = &mut *self.client;
         let body = &mut self.body;
-        body.reader.read(&mut client.stream, &mut client.input, &mut body.buffered, patience).await.map_err(|error| {
-            match error {
-                BodyError::Malformed(message) => Fault::malformed(message).into(),
-                BodyError::Timeout => Fault::new(408, "the body did not arrive in time").into(),
-                BodyError::Truncated | BodyError::Io(_) => End::Gone("the client left inside its body"),
-            }
-        })
+        let read = body.reader.read(&mut client.stream, &mut client.input, &mut body.buffered, patience).await;
+        read.map_err(|error| body_end(&error))?;
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<(), End> {
+        let limit = self.site.request_body_bytes;
+        if self.body.reader.received > limit { Err(too_large(limit).into()) } else { Ok(()) }
+    }
+}
+
+fn body_end(error: &BodyError) -> End {
+    match error {
+        BodyError::Malformed(message) => Fault::malformed(*message).into(),
+        BodyError::Timeout => Fault::new(408, "the body did not arrive in time").into(),
+        BodyError::Truncated | BodyError::Io(_) => End::Gone("the client left inside its body"),
     }
 }
 
 /// 413.
-pub(crate) fn too_large(limit: u64) -> Fault {
+fn too_large(limit: u64) -> Fault {
     Fault::new(413, format!("the body is longer than {limit} bytes"))
 }
