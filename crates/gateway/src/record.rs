@@ -117,16 +117,21 @@ impl Exchange<'_> {
     }
 }
 
-/// The finding with most points that belongs to an attack class; the first of several.
+/// The rule that stands for the event: of the attack class with most points in all, the finding with
+/// most points; the first of several. One payload often is in two classes (`;cat /etc/passwd`): the
+/// class that more of the rules agree on names the attack.
 fn leading(findings: &[Finding]) -> Option<&Finding> {
-    let mut best: Option<&Finding> = None;
+    let class = |finding: &Finding| AttackClass::of_rule(finding.rule_id).filter(|_| finding.rule_id != 0);
+    let weight = |wanted| -> i64 { findings.iter().filter(|f| class(f) == Some(wanted)).map(Finding::points).sum() };
+    let mut best: Option<(i64, &Finding)> = None;
     for finding in findings {
-        let counts = finding.rule_id != 0 && AttackClass::of_rule(finding.rule_id).is_some();
-        if counts && best.is_none_or(|best| finding.points() > best.points()) {
-            best = Some(finding);
+        let Some(class) = class(finding) else { continue };
+        let weight = weight(class);
+        if best.is_none_or(|(most, best)| (weight, finding.points()) > (most, best.points())) {
+            best = Some((weight, finding));
         }
     }
-    best
+    best.map(|(_, finding)| finding)
 }
 
 /// What the HTTP parser found, in the form of a rule's finding.
@@ -164,5 +169,11 @@ mod tests {
         let list = [found(920350, 3), found(942100, 5), found(941100, 5), found(949110, 50)];
         assert_eq!(leading(&list).unwrap().rule_id, 942100);
         assert!(leading(&[found(949110, 5), found(0, 0)]).is_none());
+    }
+
+    #[test]
+    fn the_class_that_more_rules_agree_on_names_the_attack() {
+        let list = [found(930120, 5), found(932160, 5), found(932230, 5)];
+        assert_eq!(leading(&list).unwrap().rule_id, 932160);
     }
 }

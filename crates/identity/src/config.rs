@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Database file; created with its directory if missing, readable by its owner only.
+    /// Database file, from the data directory; created with its directory if missing, readable by its owner only.
     pub path: PathBuf,
     /// Seconds without use after which a session ends.
     pub session_idle_seconds: u64,
@@ -22,7 +22,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            path: PathBuf::from("data/control.db"),
+            path: PathBuf::from("control.db"),
             session_idle_seconds: 2 * 3600,
             session_absolute_seconds: 12 * 3600,
             logins_at_once: 2,

@@ -55,6 +55,14 @@ pub struct Place {
     pub directory: PathBuf,
 }
 
+impl Place {
+    /// A place below this one, for one of several uses of the same kind.
+    #[must_use]
+    pub fn under(&self, name: &str) -> Place {
+        Place { directory: self.directory.join(name) }
+    }
+}
+
 /// Finds a kind in the slices of all rooms.
 ///
 /// # Errors
