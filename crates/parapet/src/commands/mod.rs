@@ -1,0 +1,114 @@
+//! One file per command.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to a person")]
+
+mod crs;
+mod plugins;
+mod user;
+
+use crate::cli::{Cli, Command, EXIT_CONFIG, EXIT_FAILURE, Settings};
+use crate::config::{self, Config};
+use crate::{logging, run};
+use anyhow::Result;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+/// How a command ended, other than well.
+pub enum Failure {
+    /// The configuration is wrong; everything was said already.
+    Config,
+    /// A check found failures; everything was said already.
+    Check,
+    /// Something went wrong.
+    Error(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+/// Outcome of a command.
+pub type Outcome = Result<(), Failure>;
+
+/// Runs the command and turns its outcome into an exit code.
+pub fn dispatch(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Run { settings, demo } => start(&settings, demo),
+        Command::Check { settings } => check(&settings),
+        Command::Crs { command } => crs::run(command),
+        Command::User { command } => user::run(command),
+        Command::Plugins { json } => plugins::list(json),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "parapet", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Config) => ExitCode::from(EXIT_CONFIG),
+        Err(Failure::Check) => ExitCode::from(EXIT_FAILURE),
+        Err(Failure::Error(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// The configuration that the settings name.
+pub fn configuration(settings: &Settings) -> Result<Config, Failure> {
+    let mut config = config::read(settings.config.as_deref()).map_err(|errors| {
+        run::report(&errors);
+        Failure::Config
+    })?;
+    if let Some(directory) = &settings.data_dir {
+        config.data_dir = Some(directory.clone());
+    }
+    let data_dir = config.data_dir();
+    config.identity.path = data_dir.join(&config.identity.path);
+    config.data_dir = Some(data_dir);
+    Ok(config)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn start(settings: &Settings, demo: bool) -> Outcome {
+    let mut config = configuration(settings)?;
+    logging::start(&config.log).map_err(|error| {
+        run::report(&[error]);
+        Failure::Config
+    })?;
+    let runtime = runtime()?;
+    let sample = match demo {
+        true => Some(runtime.block_on(run::add_sample_site(&mut config))?),
+        false => None,
+    };
+    let plan = run::plan::check(config).map_err(|errors| {
+        run::report(&errors);
+        Failure::Config
+    })?;
+    runtime.block_on(run::run(plan, sample))?;
+    Ok(())
+}
+
+fn check(settings: &Settings) -> Outcome {
+    let config = configuration(settings)?;
+    match run::plan::check(config) {
+        Ok(plan) => {
+            println!(
+                "configuration and rules are right: {} rules, policy {}, {} sites, {} channels",
+                plan.policy.rule_count(),
+                plan.policy.hash(),
+                plan.config.gateway.sites.len(),
+                plan.channels.len()
+            );
+            Ok(())
+        }
+        Err(errors) => {
+            run::report(&errors);
+            Err(Failure::Config)
+        }
+    }
+}

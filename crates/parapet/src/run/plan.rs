@@ -1,0 +1,88 @@
+//! Everything that can be checked before anything is opened.
+
+use crate::config::Config;
+use crate::config::load::ConfigError;
+use crate::rules;
+use parapet_engine::Policy;
+use parapet_ports::registry::{Plugin, Ready};
+use parapet_ports::{Channel, EventStore, EventStream};
+use std::sync::Arc;
+
+/// Streams of all rooms.
+pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS];
+/// Stores of all rooms.
+pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
+/// Channels of all rooms.
+pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
+
+/// A configuration that was found to be right, with what the check produced.
+pub struct Plan {
+    /// The configuration.
+    pub config: Config,
+    /// The compiled policy.
+    pub policy: Arc<Policy>,
+    /// Between the gateway and the router.
+    pub spool: Box<dyn Ready<dyn EventStream>>,
+    /// The real-time track.
+    pub realtime: Box<dyn Ready<dyn EventStream>>,
+    /// The analytics track.
+    pub analytics: Box<dyn Ready<dyn EventStream>>,
+    /// Where events are kept.
+    pub store: Box<dyn Ready<dyn EventStore>>,
+    /// Where alerts go, by name.
+    pub channels: Vec<(String, Box<dyn Ready<dyn Channel>>)>,
+}
+
+/// Checks all sections and compiles the rules; opens nothing but rule files.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the sections.
+pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let policy = keep(rules::policy(&config.rules, &config.rule_sets()), &mut errors);
+    errors.extend(config.gateway.check().iter().map(|error| in_section("gateway", error)));
+    if let Err(found) = config.console.validate() {
+        errors.extend(found.iter().map(|error| in_section("console", error)));
+    }
+    if let Err(error) = config.identity.validate() {
+        errors.push(in_section("identity", &error));
+    }
+    let streams = &config.streams;
+    let spool = keep_one(streams.spool.check("streams.spool", STREAMS), &mut errors);
+    let realtime = keep_one(streams.realtime.check("streams.realtime", STREAMS), &mut errors);
+    let analytics = keep_one(streams.analytics.check("streams.analytics", STREAMS), &mut errors);
+    let store = keep_one(config.store.0.check("store", STORES), &mut errors);
+    let channels: Vec<_> = config
+        .channels
+        .iter()
+        .filter_map(|(name, section)| {
+            let ready = keep_one(section.check(&format!("channels.{name}"), CHANNELS), &mut errors)?;
+            Some((name.clone(), ready))
+        })
+        .collect();
+    match (policy, spool, realtime, analytics, store) {
+        (Some(policy), Some(spool), Some(realtime), Some(analytics), Some(store)) if errors.is_empty() => {
+            Ok(Plan { config, policy, spool, realtime, analytics, store, channels })
+        }
+        _ => Err(errors),
+    }
+}
+
+/// An error of a room, placed in its section unless it names the section itself.
+fn in_section(section: &str, error: &impl std::fmt::Display) -> ConfigError {
+    let text = error.to_string();
+    match text.split_once(": ") {
+        Some((place, message)) if place.starts_with(section) => {
+            ConfigError { place: place.to_owned(), message: message.to_owned(), hint: None }
+        }
+        _ => ConfigError { place: section.to_owned(), message: text, hint: None },
+    }
+}
+
+fn keep<T>(outcome: Result<T, Vec<ConfigError>>, errors: &mut Vec<ConfigError>) -> Option<T> {
+    outcome.map_err(|found| errors.extend(found)).ok()
+}
+
+fn keep_one<T>(outcome: Result<T, ConfigError>, errors: &mut Vec<ConfigError>) -> Option<T> {
+    outcome.map_err(|error| errors.push(error)).ok()
+}
