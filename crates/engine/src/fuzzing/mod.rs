@@ -95,9 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn body_parsers_hold_their_promises() {
+    fn pairs_are_split_as_promised() {
         run(urlencoded, &[b"a", b"=", b"&", b"%41", b"%", b"%4", b"+", b";", b"bc"], 1);
         run(cookies, &[b"a", b"=", b";", b" ", b"; ", b"$Version", b"\""], 2);
+    }
+
+    #[test]
+    fn json_is_read_as_promised() {
         run(
             json,
             &[
@@ -127,6 +131,10 @@ mod tests {
             ],
             3,
         );
+    }
+
+    #[test]
+    fn xml_is_read_as_promised() {
         run(
             xml,
             &[
@@ -162,6 +170,10 @@ mod tests {
             ],
             4,
         );
+    }
+
+    #[test]
+    fn multipart_is_read_as_promised() {
         run(
             multipart,
             &[

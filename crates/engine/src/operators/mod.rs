@@ -14,6 +14,7 @@ pub(crate) mod numeric;
 mod pcre_syntax;
 pub(crate) mod pm;
 pub(crate) mod rx;
+mod sqli_fold;
 mod sqli_gate;
 mod str_eq;
 mod str_match;

@@ -6,10 +6,12 @@
 //! parenthesis, brace, bracket, comment or variable, no `&&` or `||`, and no word that its tables give
 //! another type or merge with the next one. The tests hold this against the library's own tables.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
+
+use super::sqli_fold;
 
 /// What a byte means to the gate.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ enum Class {
     Between,
     /// `- / & |`: harmless unless two of them begin a comment or are a logical operator.
     Pair,
+    /// A parenthesis: with one it takes the first tokens to tell.
+    Parenthesis,
     /// Anything else: the library has to look.
     Other,
 }
@@ -35,6 +39,7 @@ const CLASSES: [Class; 256] = {
                 Class::Between
             }
             b'-' | b'/' | b'&' | b'|' => Class::Pair,
+            b'(' | b')' => Class::Parenthesis,
             _ => Class::Other,
         };
         byte += 1;
@@ -43,10 +48,11 @@ const CLASSES: [Class; 256] = {
 };
 
 /// Token types, as libinjection writes them, that a harmless value consists of.
-const HARMLESS_TYPES: &[u8] = b"1no,.:;?fA";
+pub(super) const HARMLESS_TYPES: &[u8] = b"1no,.:;?fA";
 
 /// Whether libinjection cannot find SQL injection in the value.
 pub(super) fn is_harmless(value: &[u8]) -> bool {
+    let mut parentheses = false;
     let mut at = 0;
     while let Some(&byte) = value.get(at) {
         match CLASSES[usize::from(byte)] {
@@ -67,10 +73,14 @@ pub(super) fn is_harmless(value: &[u8]) -> bool {
                 }
                 at += 1;
             }
+            Class::Parenthesis => {
+                parentheses = true;
+                at += 1;
+            }
             Class::Other => return false,
         }
     }
-    true
+    !parentheses || !sqli_fold::may_be_injection(value)
 }
 
 /// Whether a letter after `1.` may belong to the number, so that a word could begin behind it.
@@ -111,30 +121,37 @@ fn is_reserved_after_suffix(word: &[u8]) -> bool {
     matches!(word, [b'd' | b'D' | b'f' | b'F', b'u' | b'U', ..]) && is_reserved(&word[1..])
 }
 
-/// Words of the library's tables that a harmless value does not have.
-struct Reserved {
+/// The type of words that a harmless value does not have.
+const RESERVED: u8 = b'R';
+
+/// The library's words and operators with the types it gives them.
+struct Keywords {
     /// A bit for each (hashed) length, first, second and last letter.
-    shapes: [u64; 64],
-    words: HashSet<&'static [u8]>,
+    shapes: [u64; 512],
+    types: HashMap<&'static [u8], u8>,
 }
 
-static RESERVED: LazyLock<Reserved> = LazyLock::new(|| {
-    let mut reserved = Reserved { shapes: [0; 64], words: HashSet::new() };
+static KEYWORDS: LazyLock<Keywords> = LazyLock::new(|| {
+    let mut keywords = Keywords { shapes: [0; 512], types: HashMap::new() };
     for keyword in SQL_KEYWORDS.iter().filter(|keyword| keyword.token_type != b'F') {
-        let merged = keyword.word.split_once(' ');
-        if merged.is_some() || !HARMLESS_TYPES.contains(&keyword.token_type) {
-            // Of words that are merged the first is enough: without it nothing is merged.
-            let word = merged.map_or(keyword.word, |(first, _)| first).as_bytes();
-            if let Some(shape) = shape(word) {
-                reserved.shapes[shape / 64] |= 1 << (shape % 64);
-                reserved.words.insert(word);
+        // Of words that are merged the first is enough: without it nothing is merged.
+        let (word, kind) = match keyword.word.split_once(' ') {
+            Some((first, _)) => (first, RESERVED),
+            None if HARMLESS_TYPES.contains(&keyword.token_type) => (keyword.word, keyword.token_type),
+            None => (keyword.word, RESERVED),
+        };
+        if let Some(shape) = shape(word.as_bytes()) {
+            keywords.shapes[shape / 64] |= 1 << (shape % 64);
+            let known = keywords.types.entry(word.as_bytes()).or_insert(kind);
+            if kind == RESERVED {
+                *known = RESERVED;
             }
         }
     }
-    reserved
+    keywords
 });
 
-/// A number below 4096 for a word of two bytes and more.
+/// A number below 32768 for a word of two bytes and more.
 fn shape(word: &[u8]) -> Option<usize> {
     match *word {
         [first, second, .., last] => Some(mix(word.len(), first, second, last)),
@@ -145,25 +162,30 @@ fn shape(word: &[u8]) -> Option<usize> {
 
 fn mix(length: usize, first: u8, second: u8, last: u8) -> usize {
     let letter = |byte: u8| usize::from(byte & 0x1f);
-    (letter(first) | letter(second) << 5 | (letter(last) ^ length) << 7) & 0xfff
+    (letter(first) | letter(second) << 5 | (letter(last) ^ length) << 10) & 0x7fff
 }
 
 /// Whether a word is reserved, in any case.
 fn is_reserved(word: &[u8]) -> bool {
+    keyword(word) == RESERVED
+}
+
+/// The library's type for a word or an operator, in any case; `n` for one that it does not know.
+pub(super) fn keyword(word: &[u8]) -> u8 {
     // The longest key of the tables has 31 bytes; longer words are not looked up.
     if word.len() > 31 {
-        return false;
+        return b'n';
     }
-    let reserved = &*RESERVED;
-    let Some(shape) = shape(word) else { return false };
-    if reserved.shapes[shape / 64] & 1 << (shape % 64) == 0 {
-        return false;
+    let keywords = &*KEYWORDS;
+    let Some(shape) = shape(word) else { return b'n' };
+    if keywords.shapes[shape / 64] & 1 << (shape % 64) == 0 {
+        return b'n';
     }
     let mut upper = [0; 31];
     let upper = &mut upper[..word.len()];
     upper.copy_from_slice(word);
     upper.make_ascii_uppercase();
-    reserved.words.contains(&*upper)
+    keywords.types.get(&*upper).copied().unwrap_or(b'n')
 }
 
 #[cfg(test)]
@@ -210,6 +232,8 @@ mod tests {
         }
         for value in [
             "1 union x",
+            "1)+(1",
+            "f(select 1)",
             "a--b",
             "a/*b",
             "a && b",
