@@ -1,7 +1,7 @@
 //! Stores and streams that fail: nothing is lost, order is kept, tracks do not block each other.
 
 use crate::scene::{World, assert_adds_up, eventually, sequences, submit};
-use crate::seams::{MemoryChannel, Mood};
+use crate::seams::{MemoryChannel, Mood, Switched};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,33 @@ async fn a_stuck_store_does_not_delay_alerts() {
     let ledger = running.ledger();
     assert!(running.shutdown().await);
     assert_eq!(world.store.events().len(), 50);
+    assert_adds_up(&*ledger);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_away_holds_up_its_own_track_only() {
+    let world = World::new(vec![MemoryChannel::new("soc", Mood::Works)]);
+    let mut parts = world.parts().await;
+    let [realtime, analytics] = [parts.realtime, parts.analytics].map(|stream| Switched::new(stream, false));
+    (parts.realtime, parts.analytics) = (realtime.clone(), analytics.clone());
+    let running = world.start_parts("", parts).await;
+
+    analytics.off.store(true, Ordering::SeqCst);
+    submit(&running, 1..=10);
+    eventually("alerts while analytics is away", || world.channels[0].delivered().len() == 10).await;
+    assert!(world.store.events().is_empty());
+    analytics.off.store(false, Ordering::SeqCst);
+    eventually("history follows", || world.store.events().len() == 10).await;
+
+    realtime.off.store(true, Ordering::SeqCst);
+    submit(&running, 11..=20);
+    eventually("history while real-time is away", || world.store.events().len() == 20).await;
+    assert_eq!(world.channels[0].delivered().len(), 10);
+    realtime.off.store(false, Ordering::SeqCst);
+    let ledger = running.ledger();
+    assert!(running.shutdown().await);
+    assert_eq!(sequences(&world.store.events()), (1..=20).collect::<Vec<_>>());
+    assert_eq!(world.channels[0].delivered().len(), 20);
     assert_adds_up(&*ledger);
 }
 

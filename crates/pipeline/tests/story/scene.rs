@@ -1,6 +1,6 @@
 //! One pipeline with everything around it, and the events that go through it.
 
-use crate::seams::{MemoryAlerts, MemoryChannel, MemoryStore, Switched};
+use crate::seams::{MemoryAlerts, MemoryChannel, MemoryStore};
 use chrono::Utc;
 use parapet_embedded::journal::{self, Journal};
 use parapet_event::{Action, AttackClass, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent, Severity};
@@ -41,15 +41,25 @@ impl World {
 
     /// Starts a pipeline on this world's journals. `config` is the pipeline's table.
     pub(crate) async fn start(&self, config: &str) -> Running {
-        let spool = Switched::new(self.journal("spool").await, false);
-        self.start_with(config, spool).await
+        self.start_parts(config, self.parts().await).await
     }
 
     /// The same with the given spool stream.
     pub(crate) async fn start_with(&self, config: &str, spool: Arc<dyn EventStream>) -> Running {
+        let parts = Parts { spool, ..self.parts().await };
+        self.start_parts(config, parts).await
+    }
+
+    /// The same with the given parts.
+    pub(crate) async fn start_parts(&self, config: &str, parts: Parts) -> Running {
         let config: Config = toml::from_str(config).unwrap();
-        let parts = Parts {
-            spool,
+        Pipeline::start(config, parts).await.unwrap()
+    }
+
+    /// This world's journals, stores and channels.
+    pub(crate) async fn parts(&self) -> Parts {
+        Parts {
+            spool: self.journal("spool").await,
             realtime: self.journal("realtime").await,
             analytics: self.journal("analytics").await,
             store: self.store.clone(),
@@ -57,8 +67,7 @@ impl World {
             channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
             live: self.live.clone(),
             directory: self.directory.path().join("pipeline"),
-        };
-        Pipeline::start(config, parts).await.unwrap()
+        }
     }
 
     /// The lines of the dead letter file.

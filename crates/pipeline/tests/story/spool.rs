@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_away_for_a_while_loses_nothing_that_fits() {
     let world = World::new(Vec::new());
-    let spool = Switched::new(world.journal("spool").await, true);
+    let spool = Switched::new(world.journal("switched").await, true);
     let running = world.start_with("", spool.clone()).await;
     let start = Instant::now();
     submit(&running, 1..=2000);
@@ -25,7 +25,7 @@ async fn a_stream_that_is_away_for_a_while_loses_nothing_that_fits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_spool_drops_the_oldest_counts_them_and_explains_the_gap() {
     let world = World::new(Vec::new());
-    let spool = Switched::new(world.journal("spool").await, false);
+    let spool = Switched::new(world.journal("switched").await, false);
     let running = world.start_with("spool = { events_max = 100, batch_max = 10 }", spool.clone()).await;
     submit(&running, [1]);
     eventually("the first is through", || world.store.events().len() == 1).await;
@@ -48,7 +48,7 @@ async fn a_full_spool_drops_the_oldest_counts_them_and_explains_the_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_spool_that_fails_closed_says_so_until_its_stream_is_back() {
     let world = World::new(Vec::new());
-    let spool = Switched::new(world.journal("spool").await, true);
+    let spool = Switched::new(world.journal("switched").await, true);
     let config = "spool = { events_max = 10, batch_max = 1, when_full = \"fail-closed\" }";
     let running = world.start_with(config, spool.clone()).await;
     let sink = running.sink();
@@ -71,7 +71,7 @@ async fn a_full_spool_that_fails_closed_says_so_until_its_stream_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_by_the_shutdown_deadline_is_kept_as_dead_letters() {
     let world = World::new(Vec::new());
-    let spool = Switched::new(world.journal("spool").await, true);
+    let spool = Switched::new(world.journal("switched").await, true);
     let running = world.start_with("shutdown_timeout_ms = 200\nspool = { batch_max = 7 }", spool).await;
     submit(&running, 1..=20);
     let (ledger, sink) = (running.ledger(), running.sink());

@@ -2,9 +2,13 @@
 
 use crate::scene::{World, assert_adds_up, attack, eventually, oddity, sequences, submit};
 use crate::seams::{MemoryChannel, Mood};
+use parapet_embedded::lakehouse::{self, Lakehouse};
 use parapet_event::{AlertState, DeliveryState, Track, TrackReason};
-use parapet_ports::EventSink;
+use parapet_pipeline::Parts;
 use parapet_ports::live::LiveMessage;
+use parapet_ports::{EventSink, EventStore};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attack_is_stored_classified_alerted_delivered_and_shown_live() {
@@ -119,4 +123,27 @@ async fn an_invalid_event_becomes_a_dead_letter_with_its_reason() {
     assert!(letters[0]["reason"].as_str().unwrap().contains("site"), "{}", letters[0]);
     let snapshot = assert_adds_up(&*ledger);
     assert_eq!(snapshot["router"].dropped["invalid: site"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_can_be_queried_in_the_real_store() {
+    let world = World::new(Vec::new());
+    let directory = world.directory.path().join("lakehouse");
+    let lake = Arc::new(Lakehouse::open("lake", lakehouse::Config::default(), &directory).await.unwrap());
+    let parts = Parts { store: lake.clone(), ..world.parts().await };
+    let running = world.start_parts("", parts).await;
+    let start = Instant::now();
+    let event = submit(&running, [1]).remove(0);
+    let stored = loop {
+        if let Some(stored) = lake.get(event.id).await.unwrap() {
+            break stored;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "never stored");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    println!("queryable after {:?}", start.elapsed());
+    assert_eq!((stored.track, stored.findings.len()), (Some(Track::RealTime), 1));
+    let ledger = running.ledger();
+    assert!(running.shutdown().await);
+    assert_eq!(assert_adds_up(&*ledger)["store:lake"].delivered, 1);
 }
