@@ -305,7 +305,8 @@ fn finding(matched: &Match<'_>, redactor: &Redactor) -> Finding {
             .iter()
             .map(|(score, points)| ScoreEntry { score: text::from_bytes(score), points: *points })
             .collect(),
-        file: matched.file.display().to_string(),
+        // The name alone: where the rules lie on the disk is nobody's business.
+        file: matched.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         line: matched.line,
     }
 }
