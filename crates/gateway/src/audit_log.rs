@@ -166,6 +166,11 @@ fn matched(finding: &Finding) -> String {
     }
     let bare = finding.operator.trim_start_matches(['!', '@']);
     let (name, argument) = bare.split_once(' ').unwrap_or((bare, ""));
+    match name.to_ascii_lowercase().as_str() {
+        "detectsqli" => return "detected SQLi using libinjection.".to_owned(),
+        "detectxss" => return "detected XSS using libinjection.".to_owned(),
+        _ => {}
+    }
     let mut letters = name.chars();
     let name: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
     format!(
