@@ -314,7 +314,10 @@ impl<'l> Parser<'l> {
             let file = self.configuration.files.get(first.file as usize);
             let file = file.map(|file| file.display().to_string()).unwrap_or_default();
             let message = format!("the rule id {id} is already used at {file}:{}", first.line);
-            self.errors.hint(second, message, "give this rule an id of its own");
+            let path = |span: Span| self.configuration.files.get(span.file as usize);
+            let is_same_place = second.line == first.line && path(second) == path(first);
+            let hint = if is_same_place { "this file is read twice" } else { "give this rule an id of its own" };
+            self.errors.hint(second, message, hint);
         }
         self.whole.finish(&mut self.errors);
         if self.errors.is_empty() {

@@ -134,6 +134,16 @@ fn includes_are_relative_to_their_file_and_all_errors_are_found() {
 }
 
 #[test]
+fn a_file_that_is_read_twice_is_named_as_such() {
+    let files = files(&[("a.conf", "Include b.conf\nInclude b.conf\n"), ("b.conf", "SecAction id:1,pass\n")]);
+    let found = parse(Path::new("a.conf"), &files).map(|_| ()).unwrap_err();
+    assert_eq!(
+        found[0].to_string(),
+        "b.conf:1:11: the rule id 1 is already used at b.conf:1 (this file is read twice)"
+    );
+}
+
+#[test]
 fn an_include_loop_ends() {
     let files = files(&[("a.conf", "Include b.conf\n"), ("b.conf", "Include a.conf\n")]);
     let found = parse(Path::new("a.conf"), &files).map(|_| ()).unwrap_err();
