@@ -106,7 +106,7 @@ pub(crate) fn changing(transformation: Transformation) -> ClassSet {
         Transformation::SqlHexDecode => 1 << DIGIT,
         Transformation::Trim | Transformation::TrimLeft | Transformation::TrimRight => white_space,
         Transformation::UrlDecode | Transformation::UrlDecodeUni => of_all(b"%+"),
-        Transformation::Utf8ToUnicode => 1 << HIGH | 1 << NBSP,
+        Transformation::Utf8ToUnicode => 1 << HIGH | 1 << NBSP | 1 << NUL,
         _ => ALL,
     }
 }

@@ -35,7 +35,7 @@ impl State {
             if prefilter::is_set(&self.control.removed, rule.bit as usize) {
                 continue;
             }
-            let quickly_no = rule.quick.is_some_and(|quick| !self.holds(quick));
+            let quickly_no = !policy.exhaustive && rule.quick.is_some_and(|quick| !self.holds(quick));
             if quickly_no || !self.run_rule(policy, rule, index) {
                 continue;
             }

@@ -116,7 +116,7 @@ impl State {
 
     fn reset(&mut self, policy: &Policy) {
         let settings = policy.settings();
-        self.store.reset(policy.limits.working_bytes, policy.seed);
+        self.store.reset(policy.limits.working_bytes, policy.seed, policy.exhaustive);
         self.collections.reset(&policy.parts.names);
         self.reports.reset();
         self.matched.clear();

@@ -5,6 +5,8 @@
 //! has, its image under each transformation, and the gates of rules it opens, each worked out at most
 //! once. A string that a transformation leaves alone is its own image.
 
+use parapet_seclang::ast::Transformation;
+
 use crate::policy::chains::{ChainId, Chains};
 use crate::prefilter::classes::{self, ClassSet};
 use crate::prefilter::{Prefilter, Scratch};
@@ -59,6 +61,8 @@ pub(crate) struct Store {
     bytes: Vec<u8>,
     limit: usize,
     exhausted: bool,
+    /// Transforms every time anew, whatever the classes of a string say.
+    anew: bool,
     seed: u64,
     entries: Vec<Entry>,
     /// Open addressing: index of an entry plus one, 0 for free.
@@ -71,8 +75,9 @@ pub(crate) struct Store {
 
 impl Store {
     /// Empties the store for the next transaction, keeping its memory. `limit` bounds the buffer in
-    /// bytes; `seed` makes hash collisions unpredictable.
-    pub(crate) fn reset(&mut self, limit: usize, seed: u64) {
+    /// bytes; `seed` makes hash collisions unpredictable; `anew` forgets transformations at once.
+    pub(crate) fn reset(&mut self, limit: usize, seed: u64, anew: bool) {
+        self.anew = anew;
         self.bytes.clear();
         self.entries.clear();
         self.images.clear();
@@ -242,7 +247,7 @@ impl Store {
     /// The image of a string under a chain of transformations.
     pub(crate) fn transform(&mut self, id: StringId, chain: ChainId, chains: &Chains) -> StringId {
         let chain = chains.get(chain);
-        if self.classes(id) & chain.changing == 0 && !chain.always {
+        if self.classes(id) & chain.changing == 0 && !chain.always && !self.anew {
             return id;
         }
         chain.steps.iter().fold(id, |id, step| self.step(id, *step, chains))
@@ -251,6 +256,9 @@ impl Store {
     /// The image of a string under one transformation.
     pub(crate) fn step(&mut self, id: StringId, step: u8, chains: &Chains) -> StringId {
         let Some(kind) = chains.step(step) else { return id };
+        if self.anew {
+            return self.apply(self.span(id), kind.transformation).unwrap_or(id);
+        }
         if self.classes(id) & kind.changing == 0 && !kind.always {
             return id;
         }
@@ -265,13 +273,19 @@ impl Store {
         if let Some(image) = self.images.get(cell).filter(|image| **image != NONE) {
             return StringId(*image);
         }
-        let mut out = std::mem::take(&mut self.scratch);
-        let changed = transformations::apply(kind.transformation, self.get(span), &mut out);
-        let image = if changed { self.intern(&out) } else { id };
-        self.scratch = out;
+        let image = self.apply(span, kind.transformation).unwrap_or(id);
         if let Some(cell) = self.images.get_mut(cell) {
             *cell = image.0;
         }
+        image
+    }
+
+    /// The image of a text, if the transformation changes it.
+    fn apply(&mut self, span: Span, transformation: Transformation) -> Option<StringId> {
+        let mut out = std::mem::take(&mut self.scratch);
+        let changed = transformations::apply(transformation, self.get(span), &mut out);
+        let image = changed.then(|| self.intern(&out));
+        self.scratch = out;
         image
     }
 
@@ -334,7 +348,7 @@ mod tests {
     #[test]
     fn equal_strings_are_one_and_different_ones_are_not() {
         let mut store = Store::default();
-        store.reset(1 << 20, 7);
+        store.reset(1 << 20, 7, false);
         let ids: Vec<StringId> = (0..2000).map(|n| store.intern(format!("value {n}").as_bytes())).collect();
         for (n, id) in ids.iter().enumerate() {
             assert_eq!(store.intern(format!("value {n}").as_bytes()), *id);
@@ -346,7 +360,7 @@ mod tests {
     #[test]
     fn a_full_store_keeps_what_it_has_and_says_so() {
         let mut store = Store::default();
-        store.reset(10, 7);
+        store.reset(10, 7, false);
         let id = store.intern(b"12345678");
         assert_eq!(store.intern(b"abcdef"), StringId::EMPTY);
         assert!(store.exhausted());
