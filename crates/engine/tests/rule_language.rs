@@ -211,11 +211,12 @@ fn skips_go_over_rules_and_markers_stand_in_every_phase() {
 
 #[test]
 fn a_skip_without_a_marker_behind_it_lasts_until_the_marker() {
-    let rules = r#"SecMarker BEFORE
-        SecAction "id:1,phase:1,pass,skipAfter:NOWHERE"
-        SecAction "id:2,phase:1,pass"
-        SecAction "id:3,phase:2,pass""#;
-    assert_eq!(get(rules, "/").ids, [1]);
+    let rules = r#"SecAction "id:1,phase:2,pass"
+        SecMarker BEFORE
+        SecAction "id:2,phase:1,pass,skipAfter:BEFORE"
+        SecAction "id:3,phase:1,pass"
+        SecAction "id:4,phase:2,pass""#;
+    assert_eq!(get(rules, "/").ids, [2, 4]);
 }
 
 #[test]

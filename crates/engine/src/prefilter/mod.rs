@@ -71,12 +71,19 @@ struct Gate {
     clauses: SmallVec<[ClassSet; literals::MOST_CLAUSES]>,
 }
 
-/// Reused between scans.
+/// Reused between scans of the same prefilter.
 #[derive(Default)]
 pub(crate) struct Scratch {
     found: Vec<u8>,
     touched: Vec<u16>,
+    /// Which gates kinds of bytes alone open, for kinds met before: direct-mapped, [`REMEMBERED`]
+    /// places, each with a row of words.
+    remembered: Vec<Option<ClassSet>>,
+    rows: Vec<u64>,
 }
+
+/// Combinations of byte classes whose gates are remembered.
+const REMEMBERED: usize = 256;
 
 impl Prefilter {
     /// Builds the gates; bit `i` of a result is the gate of `needs[i]`.
@@ -139,12 +146,10 @@ impl Prefilter {
 
     /// Writes into `result` which gates the value opens; `classes` are those of the value.
     pub(crate) fn scan(&self, value: &[u8], classes: ClassSet, scratch: &mut Scratch, result: &mut [u64]) {
-        for (word, open) in result.iter_mut().zip(&self.open) {
-            *word = *open;
-        }
+        self.open_by_class(classes, scratch, result);
         scratch.found.resize(self.gates.len(), 0);
         if let Some(automaton) = &self.automaton {
-            let Scratch { found, touched } = scratch;
+            let Scratch { found, touched, .. } = scratch;
             automaton.scan(value, |owners| {
                 for owner in owners {
                     if let Some(found) = found.get_mut(usize::from(owner.gate)) {
@@ -160,8 +165,28 @@ impl Prefilter {
             let found = scratch.found.get_mut(usize::from(gate)).map(std::mem::take).unwrap_or(0);
             self.open_if_satisfied(gate, found, classes, result);
         }
-        for gate in &self.by_class {
-            self.open_if_satisfied(*gate, 0, classes, result);
+    }
+
+    /// Opens the gates that are open to every value and those that kinds of bytes alone open.
+    fn open_by_class(&self, classes: ClassSet, scratch: &mut Scratch, result: &mut [u64]) {
+        let words = self.words();
+        if scratch.remembered.len() != REMEMBERED || scratch.rows.len() != REMEMBERED * words {
+            scratch.remembered = vec![None; REMEMBERED];
+            scratch.rows = vec![0; REMEMBERED * words];
+        }
+        let place = (classes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % REMEMBERED;
+        let Some(row) = scratch.rows.get_mut(place * words..(place + 1) * words) else { return };
+        if scratch.remembered.get(place) != Some(&Some(classes)) {
+            row.copy_from_slice(&self.open);
+            for gate in &self.by_class {
+                self.open_if_satisfied(*gate, 0, classes, row);
+            }
+            if let Some(remembered) = scratch.remembered.get_mut(place) {
+                *remembered = Some(classes);
+            }
+        }
+        for (word, open) in result.iter_mut().zip(row) {
+            *word = *open;
         }
     }
 

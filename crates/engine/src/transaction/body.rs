@@ -90,8 +90,9 @@ impl State {
                     path.push(b'.');
                     path.extend_from_slice(name);
                 }
-                xml::XmlEvent::Attribute(name, value) => {
-                    full |= !collections.add(Collection::XmlAttributes, name, value, most, store);
+                xml::XmlEvent::Attribute(_, value) => {
+                    // Nodes are named by the XPath that finds them, as exclusions name them.
+                    full |= !collections.add(Collection::XmlAttributes, b"//@*", value, most, store);
                 }
                 xml::XmlEvent::Text(piece) => {
                     text.extend_from_slice(piece);

@@ -184,10 +184,14 @@ impl State {
     /// Adds the rules of a watch that can match a value.
     fn look_at(&mut self, policy: &Policy, program: &Program, watch: &Watch, value: StringId) {
         self.add_candidates(policy, program, value, &watch.usual);
-        let plain = self.store.classes(value) & watch.changing == 0;
+        let classes = self.store.classes(value);
+        let plain = classes & watch.changing == 0;
         for group in &watch.groups {
             if plain && !group.always {
                 break;
+            }
+            if classes & group.changing == 0 && !group.always {
+                continue;
             }
             let image = self.image(policy, value, group.chain);
             if image != value {
