@@ -38,7 +38,12 @@ pub(crate) struct Compiled {
     pub(crate) markers: Markers,
     pub(crate) chains: Chains,
     pub(crate) names: Names,
-    pub(crate) prefilter: Prefilter,
+    /// Of the request phases, and of those after them.
+    pub(crate) prefilters: [Prefilter; 2],
+    /// The first bit of the rules in the second prefilter.
+    pub(crate) response_bit: usize,
+    /// Whether `ctl` may take a target in `TX` from a rule.
+    pub(crate) tx_removals: bool,
     pub(crate) removals: Vec<Vec<u64>>,
     pub(crate) target_removals: Vec<TargetRemoval>,
     pub(crate) hash: String,
@@ -146,11 +151,15 @@ impl Compiler<'_> {
         let mut rules = Vec::with_capacity(drafts.len());
         let mut needs = Vec::new();
         let mut ranges = Vec::new();
+        let mut response_bit = 0;
         for phase in 1..=5 {
             let first_rule = rules.len();
             // Each phase has words of its own, so that its part of a result is a slice.
             needs.resize(needs.len().next_multiple_of(64), Need::Class(0));
             let first_word = needs.len() / 64;
+            if phase == 3 {
+                response_bit = needs.len();
+            }
             for draft in drafts.iter().filter(|draft| phase_of(draft) == phase) {
                 let bit = needs.len() as u32;
                 let (rule, need) = self.rule(draft, rules.len(), bit, &mut places);
@@ -164,7 +173,7 @@ impl Compiler<'_> {
         }
         let (removals, target_removals) = self.resolve_removals(&drafts, &rules, needs.len().div_ceil(64));
         let programs = std::array::from_fn(|index| match ranges.get(index) {
-            Some((range, words)) => Program::build(&rules, range.clone(), words.clone(), &mut self.chains),
+            Some((range, words)) => Program::build(&rules, range.clone(), words.clone(), &self.chains, &self.names),
             None => Program::default(),
         });
         Compiled {
@@ -174,7 +183,15 @@ impl Compiler<'_> {
             markers: places,
             chains: std::mem::take(&mut self.chains),
             names: std::mem::take(&mut self.names),
-            prefilter: Prefilter::build(&needs),
+            // Texts of responses are searched for other things than those of requests, in smaller tables.
+            prefilters: [
+                Prefilter::build(needs.get(..response_bit).unwrap_or_default()),
+                Prefilter::build(needs.get(response_bit..).unwrap_or_default()),
+            ],
+            response_bit,
+            tx_removals: target_removals
+                .iter()
+                .any(|removal| removal.exclusions.iter().any(|exclusion| exclusion.variable == ast::Variable::Tx)),
             removals,
             target_removals,
             hash: hex::encode(self.digest.finalize_reset()).chars().take(16).collect(),
@@ -263,6 +280,8 @@ impl Compiler<'_> {
             operator_text.push(b' ');
             operator_text.extend_from_slice(&link.operator.argument);
         }
+        let chain = self.chains.intern(&transformations);
+        let multi_match = has(&ActionKind::MultiMatch);
         let compiled = Link {
             capture: has(&ActionKind::Capture) && operator.has_captures(),
             targets,
@@ -271,8 +290,9 @@ impl Compiler<'_> {
             negated: link.operator.negated,
             argument,
             number,
-            chain: self.chains.intern(&transformations),
-            multi_match: has(&ActionKind::MultiMatch),
+            chain,
+            tested_after: if multi_match { self.chains.prefixes(chain) } else { vec![chain] },
+            multi_match,
             effects,
             operator_text,
         };

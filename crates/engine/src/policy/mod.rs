@@ -12,6 +12,7 @@ pub(crate) mod names;
 pub(crate) mod program;
 pub(crate) mod rule;
 mod settings;
+pub(crate) mod slices;
 pub(crate) mod targets;
 pub(crate) mod template;
 
@@ -96,7 +97,7 @@ impl Policy {
 
     /// Bytes that the prefilter's tables take.
     pub fn prefilter_memory(&self) -> usize {
-        self.parts.prefilter.memory()
+        self.parts.prefilters.iter().map(crate::prefilter::Prefilter::memory).sum()
     }
 
     /// Buffers of an earlier transaction, or new ones.

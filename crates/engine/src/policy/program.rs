@@ -1,10 +1,12 @@
 //! Per phase: which rules run, and which values must be looked at to know which can match.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::chains::{ChainId, Chains};
-use super::rule::Rule;
-use super::targets::Select;
+use super::names::Names;
+use super::rule::{Quick, Rule};
+use super::slices::{Slice, Slices, gate_of};
 use crate::prefilter::classes::ClassSet;
 use crate::prefilter::set;
 use crate::variables::Source;
@@ -14,12 +16,23 @@ use crate::variables::Source;
 pub(crate) struct Program {
     /// Rules of the phase, by index.
     pub(crate) rules: Range<usize>,
-    /// Words of the prefilter's results that belong to the phase.
+    /// Words of the prefilter's results, and of sets of rules, that belong to the phase.
     pub(crate) words: Range<usize>,
-    /// Rules that run whatever the values are.
-    pub(crate) always: Vec<u64>,
-    /// Where the values of the other rules come from.
-    pub(crate) watches: Vec<Watch>,
+    /// What must be known of each rule before it is run, close together.
+    pub(crate) steps: Vec<Step>,
+    /// All rules.
+    pub(crate) whole: Arc<Slice>,
+    /// The rules that the gates let through.
+    pub(crate) slices: Slices,
+}
+
+/// What the interpreter looks at before it runs a rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// A test without which the rule does not match.
+    pub(crate) quick: Option<Quick>,
+    /// Where a rule goes that does nothing else when its quick test holds.
+    pub(crate) jump: Option<usize>,
 }
 
 /// Values that some rules test.
@@ -44,43 +57,33 @@ pub(crate) struct Group {
 
 impl Program {
     /// Builds the program of the rules in `range`, whose bits begin with the first bit of `words`.
-    pub(crate) fn build(rules: &[Rule], range: Range<usize>, words: Range<usize>, chains: &mut Chains) -> Program {
+    pub(crate) fn build(
+        rules: &[Rule],
+        range: Range<usize>,
+        words: Range<usize>,
+        chains: &Chains,
+        names: &Names,
+    ) -> Program {
+        let own = rules.get(range.clone()).unwrap_or_default();
         let width = words.len();
-        let mut program = Program { rules: range.clone(), words, always: vec![0; width], watches: Vec::new() };
-        for (position, rule) in rules.get(range).unwrap_or_default().iter().enumerate() {
-            match rule.links.first() {
-                Some(head) if head.is_steady() => {
-                    let prefixes = if head.multi_match { chains.prefixes(head.chain) } else { vec![head.chain] };
-                    for target in &head.targets {
-                        let key = match &target.select {
-                            Select::Key { key, hash } => Some((key.to_ascii_lowercase(), *hash)),
-                            _ => None,
-                        };
-                        let watch = program.watch(target.source, key);
-                        for chain in &prefixes {
-                            watch.add(*chain, position, width, chains);
-                        }
-                    }
-                }
-                _ => set(&mut program.always, position),
-            }
-        }
-        program.watches.iter_mut().for_each(|watch| watch.finish(width));
-        program
-    }
-
-    fn watch(&mut self, source: Source, key: Option<(Vec<u8>, u32)>) -> &mut Watch {
-        let known = self.watches.iter().position(|watch| watch.source == source && watch.key == key);
-        let index = known.unwrap_or_else(|| {
-            self.watches.push(Watch { source, key, usual: Vec::new(), changing: 0, groups: Vec::new() });
-            self.watches.len() - 1
-        });
-        &mut self.watches[index]
+        let steps = own
+            .iter()
+            .map(|rule| Step { quick: rule.quick, jump: gate_of(rule, range.start).map(|gate| gate.jump) })
+            .collect();
+        let whole = Arc::new(Slice::build(own, width, chains, |_| true));
+        let slices = Slices::find(own, range.start, width, chains, names);
+        Program { rules: range, words, steps, whole, slices }
     }
 }
 
 impl Watch {
-    fn add(&mut self, chain: ChainId, position: usize, width: usize, chains: &Chains) {
+    /// A source of values without rules.
+    pub(crate) fn new(source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
+        Watch { source, key, usual: Vec::new(), changing: 0, groups: Vec::new() }
+    }
+
+    /// Adds the rule at a position, which tests the values after a chain.
+    pub(crate) fn add(&mut self, chain: ChainId, position: usize, width: usize, chains: &Chains) {
         let known = self.groups.iter().position(|group| group.chain == chain);
         let index = known.unwrap_or_else(|| {
             let description = chains.get(chain);
@@ -97,7 +100,8 @@ impl Watch {
         }
     }
 
-    fn finish(&mut self, width: usize) {
+    /// Sums up the groups once all are there.
+    pub(crate) fn finish(&mut self, width: usize) {
         self.usual = vec![0; width];
         for group in self.groups.iter().filter(|group| !group.always) {
             self.changing |= group.changing;

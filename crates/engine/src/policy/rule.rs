@@ -55,6 +55,8 @@ pub(crate) struct Link {
     /// The argument as a number, if the operator compares with a constant one.
     pub(crate) number: Option<i64>,
     pub(crate) chain: ChainId,
+    /// Chains after which values are tested: one, or for `multiMatch` all that the chain begins with.
+    pub(crate) tested_after: Vec<ChainId>,
     pub(crate) multi_match: bool,
     pub(crate) capture: bool,
     pub(crate) effects: Vec<Effect>,
@@ -63,7 +65,7 @@ pub(crate) struct Link {
 }
 
 /// A test on `TX` alone.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quick {
     /// A number compared with a constant or another number; an absent left side does not match.
     Compare { slot: Slot, number: Number, negated: bool, with: Operand },
@@ -72,7 +74,7 @@ pub(crate) enum Quick {
 }
 
 /// The right side of a comparison.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operand {
     Constant(i64),
     Slot(Slot),

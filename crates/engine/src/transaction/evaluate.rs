@@ -244,9 +244,11 @@ impl State {
             return;
         };
         let image = self.image(policy, value, link.chain);
-        let prefilter = &policy.parts.prefilter;
-        self.store.scan(image, prefilter);
-        if prefilter::is_set(self.store.gates(image, prefilter.words()), gate) {
+        let which = usize::from(gate >= policy.parts.response_bit);
+        let gate = if which == 0 { gate } else { gate - policy.parts.response_bit };
+        let prefilter = &policy.parts.prefilters[which];
+        self.store.scan(image, which, prefilter);
+        if prefilter::is_set(self.store.gates(image, which, prefilter.words()), gate) {
             subjects.push(Subject { name, value: Value::Image(image) });
         }
     }

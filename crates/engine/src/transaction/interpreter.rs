@@ -1,5 +1,8 @@
 //! Runs the rules of a phase.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use parapet_seclang::ast::{AllowScope, EngineMode};
 
 use super::State;
@@ -8,10 +11,53 @@ use crate::policy::Policy;
 use crate::policy::chains::ChainId;
 use crate::policy::program::{Program, Watch};
 use crate::policy::rule::{Disruptive, Flow, Operand, Quick, Rule};
-use crate::prefilter;
+use crate::policy::slices::Slice;
+use crate::prefilter::{self, Prefilter};
 use crate::transaction::store::StringId;
 use crate::variables::{Part, Source};
 use crate::verdict::{Intervention, InterventionKind};
+
+/// Where a phase stands.
+struct Run<'a> {
+    program: &'a Program,
+    slice: Arc<Slice>,
+    position: usize,
+    /// Position at which the slice ends.
+    end: usize,
+    /// Whether the slice relies on the gates.
+    is_sliced: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(program: &'a Program) -> Run<'a> {
+        let slice = Arc::clone(&program.slices.prelude);
+        Run { program, slice, position: 0, end: program.slices.split, is_sliced: true }
+    }
+
+    /// Takes all rules, from the position on.
+    fn use_whole(&mut self) {
+        self.slice = Arc::clone(&self.program.whole);
+        self.end = self.program.rules.len();
+        self.is_sliced = false;
+    }
+}
+
+/// The prefilter of a phase, and the words of its results that belong to the phase.
+struct Searched<'a> {
+    which: usize,
+    prefilter: &'a Prefilter,
+    words: Range<usize>,
+}
+
+impl<'a> Searched<'a> {
+    fn of(policy: &'a Policy, program: &Program) -> Searched<'a> {
+        let base = policy.parts.response_bit / 64;
+        let which = usize::from(program.words.start >= base);
+        let base = if which == 0 { 0 } else { base };
+        let words = program.words.start.saturating_sub(base)..program.words.end.saturating_sub(base);
+        Searched { which, prefilter: &policy.parts.prefilters[which], words }
+    }
+}
 
 impl State {
     /// Runs a phase. Only phase 5 runs after an intervention or an `allow` of everything.
@@ -20,44 +66,102 @@ impl State {
             return None;
         }
         let program = policy.parts.programs.get(usize::from(phase).checked_sub(1)?)?;
-        self.find_candidates(policy, program);
-        let mut position = 0;
+        let mut run = Run::new(program);
         if let Some(marker) = self.control.pending_skip {
             // A skip that an earlier phase could not finish lasts until its marker is met.
             let rule = policy.parts.markers.first(marker, phase)?;
             self.control.pending_skip = None;
-            position = rule.saturating_sub(program.rules.start);
+            run.position = rule.saturating_sub(program.rules.start);
+            run.use_whole();
         }
-        while let Some(next) = self.next_rule(program, position) {
-            position = next + 1;
+        if policy.exhaustive || !self.gates_stand(policy, program) {
+            run.use_whole();
+        }
+        self.find_candidates(policy, program, &run.slice);
+        loop {
+            let Some(next) = self.next_rule(&run) else {
+                if run.end >= program.rules.len() {
+                    return None;
+                }
+                self.pass_split(policy, &mut run);
+                continue;
+            };
+            run.position = next + 1;
             let index = program.rules.start + next;
-            let Some(rule) = policy.parts.rules.get(index) else { break };
+            let (Some(rule), Some(step)) = (policy.parts.rules.get(index), program.steps.get(next)) else {
+                return None;
+            };
             if prefilter::is_set(&self.control.removed, rule.bit as usize) {
                 continue;
             }
-            let quickly_no = !policy.exhaustive && rule.quick.is_some_and(|quick| !self.holds(quick));
-            if quickly_no || !self.run_rule(policy, rule, index) {
+            if let Some(quick) = step.quick.filter(|_| self.may_be_quick(policy)) {
+                if !self.holds(quick) {
+                    continue;
+                }
+                if let Some(jump) = step.jump {
+                    run.position = jump;
+                    continue;
+                }
+            }
+            if !self.run_rule(policy, rule, index) {
                 continue;
+            }
+            if let Some(outcome) = self.decide(policy, rule, phase) {
+                return outcome;
+            }
+            if self.control.engine == EngineMode::Off {
+                return None;
             }
             match rule.flow {
                 Flow::Next => {}
-                Flow::Skip(count) => position += count as usize,
+                Flow::Skip(count) => run.position += count as usize,
                 Flow::SkipAfter { rule: Some(target), .. } => {
-                    position = (target as usize).saturating_sub(program.rules.start);
+                    run.position = (target as usize).saturating_sub(program.rules.start);
                 }
                 Flow::SkipAfter { rule: None, marker } => {
                     self.control.pending_skip = Some(marker);
                     return None;
                 }
             }
-            if let Some(intervention) = self.decide(policy, rule, phase) {
-                return intervention;
-            }
-            if self.control.engine == EngineMode::Off {
-                return None;
+            if run.is_sliced && !self.gates_stand(policy, program) {
+                run.use_whole();
+                self.find_candidates(policy, program, &run.slice);
             }
         }
-        None
+    }
+
+    /// Whether numbers in `TX` decide quick tests: not if `ctl` may have taken them out of a rule.
+    fn may_be_quick(&self, policy: &Policy) -> bool {
+        !policy.exhaustive && (!policy.parts.tx_removals || self.control.target_removals.is_empty())
+    }
+
+    /// Whether all gates of a phase are in force.
+    fn gates_stand(&self, policy: &Policy, program: &Program) -> bool {
+        let removed = self.control.removed.get(program.words.clone()).unwrap_or_default();
+        self.may_be_quick(policy)
+            && removed.iter().zip(&program.slices.gate_bits).all(|(removed, gates)| removed & gates == 0)
+    }
+
+    /// Goes on behind the split of a phase, with the slice that the gates leave.
+    fn pass_split(&mut self, policy: &Policy, run: &mut Run<'_>) {
+        let slices = &run.program.slices;
+        let mut outcomes = 0u64;
+        for (bit, condition) in slices.conditions.iter().enumerate() {
+            outcomes |= u64::from(self.holds(*condition)) << bit;
+        }
+        let rules = policy.parts.rules.get(run.program.rules.clone()).unwrap_or_default();
+        let slice = slices.of(outcomes, rules, run.program.rules.start, &policy.parts.chains);
+        // A skip may already have led beyond the split, past gates that the slice takes for granted.
+        match slice.filter(|_| run.position <= slices.split) {
+            Some(slice) => {
+                run.slice = slice;
+                run.position = slices.split;
+                run.end = run.program.rules.len();
+                run.is_sliced = true;
+            }
+            None => run.use_whole(),
+        }
+        self.find_candidates(policy, run.program, &run.slice);
     }
 
     /// Whether an earlier `allow` or intervention leaves this phase out.
@@ -73,15 +177,15 @@ impl State {
             }
     }
 
-    /// The first rule at or after a position that may match.
-    fn next_rule(&self, program: &Program, from: usize) -> Option<usize> {
-        let mut word = from / 64;
-        let mut mask = u64::MAX << (from % 64);
-        while let Some(always) = program.always.get(word) {
+    /// The first rule at or after the run's position that may match.
+    fn next_rule(&self, run: &Run<'_>) -> Option<usize> {
+        let mut word = run.position / 64;
+        let mut mask = u64::MAX << (run.position % 64);
+        while let Some(always) = run.slice.always.get(word) {
             let bits = (always | self.candidates.get(word).copied().unwrap_or(0)) & mask;
             if bits != 0 {
                 let position = word * 64 + bits.trailing_zeros() as usize;
-                return (position < program.rules.len()).then_some(position);
+                return (position < run.end).then_some(position);
             }
             mask = u64::MAX;
             word += 1;
@@ -149,18 +253,19 @@ impl State {
     }
 
     /// Works out which rules of a phase can match the values there are.
-    fn find_candidates(&mut self, policy: &Policy, program: &Program) {
+    fn find_candidates(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
         self.candidates.clear();
         self.candidates.resize(program.words.len(), 0);
         if policy.exhaustive {
             self.candidates.fill(u64::MAX);
             return;
         }
-        for watch in &program.watches {
+        let searched = Searched::of(policy, program);
+        for watch in &slice.watches {
             match watch.source {
                 Source::Scalar(variable) => {
                     let value = self.collections.scalar(variable);
-                    self.look_at(policy, program, watch, value);
+                    self.look_at(policy, &searched, watch, value);
                 }
                 Source::Items(collections, part) => {
                     for collection in collections {
@@ -172,7 +277,7 @@ impl State {
                                 }
                             }
                             let value = if part == Part::Values { item.value } else { item.name };
-                            self.look_at(policy, program, watch, value);
+                            self.look_at(policy, &searched, watch, value);
                         }
                     }
                 }
@@ -182,29 +287,30 @@ impl State {
     }
 
     /// Adds the rules of a watch that can match a value.
-    fn look_at(&mut self, policy: &Policy, program: &Program, watch: &Watch, value: StringId) {
-        self.add_candidates(policy, program, value, &watch.usual);
+    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, value: StringId) {
+        self.add_candidates(searched, value, &watch.usual);
         let classes = self.store.classes(value);
         let plain = classes & watch.changing == 0;
         for group in &watch.groups {
-            if plain && !group.always {
+            if group.always {
+                let image = self.image(policy, value, group.chain);
+                self.add_candidates(searched, image, &group.rules);
+            } else if plain {
+                // Groups that always transform come first; none of the others changes this value.
                 break;
-            }
-            if classes & group.changing == 0 && !group.always {
-                continue;
-            }
-            let image = self.image(policy, value, group.chain);
-            if image != value {
-                self.add_candidates(policy, program, image, &group.rules);
+            } else if classes & group.changing != 0 {
+                let image = self.image(policy, value, group.chain);
+                if image != value {
+                    self.add_candidates(searched, image, &group.rules);
+                }
             }
         }
     }
 
-    fn add_candidates(&mut self, policy: &Policy, program: &Program, value: StringId, rules: &[u64]) {
-        let prefilter = &policy.parts.prefilter;
-        self.store.scan(value, prefilter);
-        let gates = self.store.gates(value, prefilter.words());
-        let gates = gates.get(program.words.clone()).unwrap_or_default();
+    fn add_candidates(&mut self, searched: &Searched<'_>, value: StringId, rules: &[u64]) {
+        self.store.scan(value, searched.which, searched.prefilter);
+        let gates = self.store.gates(value, searched.which, searched.prefilter.words());
+        let gates = gates.get(searched.words.clone()).unwrap_or_default();
         for ((candidates, gates), rules) in self.candidates.iter_mut().zip(gates).zip(rules) {
             *candidates |= gates & rules;
         }

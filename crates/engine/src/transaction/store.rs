@@ -51,8 +51,8 @@ struct Entry {
     classes: ClassSet,
     /// Row in `images`, or `NONE`.
     images: u32,
-    /// Row in `gates`, or `NONE`.
-    gates: u32,
+    /// Row in each of `gates`, or `NONE`.
+    gates: [u32; 2],
 }
 
 /// The buffer and the strings in it.
@@ -68,9 +68,10 @@ pub(crate) struct Store {
     /// Open addressing: index of an entry plus one, 0 for free.
     table: Vec<u32>,
     images: Vec<u32>,
-    gates: Vec<u64>,
+    /// Results of the request's and the response's prefilter.
+    gates: [Vec<u64>; 2],
     scratch: Vec<u8>,
-    scan: Scratch,
+    scans: [Scratch; 2],
 }
 
 impl Store {
@@ -81,7 +82,7 @@ impl Store {
         self.bytes.clear();
         self.entries.clear();
         self.images.clear();
-        self.gates.clear();
+        self.gates.iter_mut().for_each(Vec::clear);
         if self.table.is_empty() {
             self.table.resize(256, 0);
         } else {
@@ -101,8 +102,10 @@ impl Store {
         self.scratch.shrink_to(keep);
         self.images.clear();
         self.images.shrink_to(keep / 4);
-        self.gates.clear();
-        self.gates.shrink_to(keep / 8);
+        for gates in &mut self.gates {
+            gates.clear();
+            gates.shrink_to(keep / 8);
+        }
         self.entries.clear();
         self.entries.shrink_to(keep / size_of::<Entry>());
         if self.table.len() > keep / 4 {
@@ -117,7 +120,10 @@ impl Store {
 
     /// Bytes in use.
     pub(crate) fn used(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry>() + self.images.len() * 4 + self.gates.len() * 8
+        self.bytes.len()
+            + self.entries.len() * size_of::<Entry>()
+            + self.images.len() * 4
+            + self.gates.iter().map(|gates| gates.len() * 8).sum::<usize>()
     }
 
     /// The text of a span.
@@ -214,7 +220,7 @@ impl Store {
     fn insert(&mut self, span: Span, hash: u64, slot: usize) -> StringId {
         let id = StringId(self.entries.len() as u32);
         let classes = classes::of(self.get(span));
-        self.entries.push(Entry { span, hash, classes, images: NONE, gates: NONE });
+        self.entries.push(Entry { span, hash, classes, images: NONE, gates: [NONE; 2] });
         if let Some(place) = self.table.get_mut(slot) {
             *place = id.0 + 1;
         }
@@ -289,29 +295,43 @@ impl Store {
         image
     }
 
-    /// Works out which gates a string opens, unless that is known.
-    pub(crate) fn scan(&mut self, id: StringId, prefilter: &Prefilter) {
-        let words = prefilter.words();
-        let Some(entry) = self.entries.get_mut(id.0 as usize) else { return };
-        if entry.gates != NONE || words == 0 {
-            return;
+    /// Works out which gates of a prefilter a string opens, unless that is known. `which` is 0 for the
+    /// prefilter of requests, 1 for that of responses.
+    #[inline]
+    pub(crate) fn scan(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
+        let known = self.entries.get(id.0 as usize).and_then(|entry| entry.gates.get(which));
+        if known == Some(&NONE) {
+            self.scan_now(id, which, prefilter);
         }
-        let row = self.gates.len();
-        entry.gates = (row / words) as u32;
-        let (span, classes) = (entry.span, entry.classes);
-        self.gates.resize(row + words, 0);
+    }
+
+    fn scan_now(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
+        let words = prefilter.words();
+        let (Some(entry), Some(gates), Some(scratch)) =
+            (self.entries.get_mut(id.0 as usize), self.gates.get_mut(which), self.scans.get_mut(which))
+        else {
+            return;
+        };
+        let row = gates.len();
+        if let (Some(place), Some(number)) = (entry.gates.get_mut(which), row.checked_div(words)) {
+            *place = number as u32;
+        }
+        gates.resize(row + words, 0);
+        let span = entry.span;
         let text = self.bytes.get(span.start as usize..span.start as usize + span.len()).unwrap_or_default();
-        if let Some(result) = self.gates.get_mut(row..) {
-            prefilter.scan(text, classes, &mut self.scan, result);
+        if let Some(result) = gates.get_mut(row..) {
+            prefilter.scan(text, entry.classes, scratch, result);
         }
     }
 
     /// The gates a scanned string opens; empty if it was not scanned.
-    pub(crate) fn gates(&self, id: StringId, words: usize) -> &[u64] {
-        match self.entries.get(id.0 as usize) {
-            Some(entry) if entry.gates != NONE => {
-                let row = entry.gates as usize * words;
-                self.gates.get(row..row + words).unwrap_or_default()
+    #[inline]
+    pub(crate) fn gates(&self, id: StringId, which: usize, words: usize) -> &[u64] {
+        let entry = self.entries.get(id.0 as usize);
+        match entry.and_then(|entry| entry.gates.get(which)) {
+            Some(row) if *row != NONE => {
+                let row = *row as usize * words;
+                self.gates.get(which).and_then(|gates| gates.get(row..row + words)).unwrap_or_default()
             }
             _ => &[],
         }
