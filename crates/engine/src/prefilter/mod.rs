@@ -1,20 +1,20 @@
 //! Decides, from one scan of a value, which rules can match it at all.
 //!
 //! Each rule that tests request or response data has a *gate*: a conjunction of clauses that every
-//! value it matches must satisfy ([`literals`]). A clause is satisfied by a literal, found by one
-//! automaton over the literals of all rules ([`automaton`]), or by a kind of byte ([`classes`]).
+//! value it matches must satisfy ([`literals`]). A clause is satisfied by a literal, found in one
+//! pass for the literals of all rules ([`needles`]), or by a kind of byte ([`classes`]).
 //! A gate never says "cannot match" of a value that its rule matches.
 
-pub(crate) mod automaton;
 pub(crate) mod classes;
 pub(crate) mod literals;
+pub(crate) mod needles;
 
 use smallvec::SmallVec;
 
 use crate::operators::Operator;
-use automaton::{Automaton, Owner};
 use classes::ClassSet;
 use literals::Clause;
+use needles::{Needles, Owner};
 
 /// What a rule needs to find in a value before it can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Need {
 
 /// The gates of all rules.
 pub(crate) struct Prefilter {
-    automaton: Option<Automaton>,
+    needles: Needles,
     gates: Vec<Gate>,
     /// Gates that are open to every value, as a bit set.
     open: Vec<u64>,
@@ -123,15 +123,7 @@ impl Prefilter {
             }
             gates.push(gate);
         }
-        literals.sort_unstable();
-        let automaton = Automaton::build(&literals);
-        if automaton.is_none() {
-            // Too many literals for the table: sound, only slower.
-            for index in 0..needs.len() {
-                set(&mut open, index);
-            }
-        }
-        Prefilter { automaton, gates, open, by_class }
+        Prefilter { needles: Needles::build(&literals), gates, open, by_class }
     }
 
     /// Words of a result.
@@ -141,26 +133,24 @@ impl Prefilter {
 
     /// Bytes of memory the gates take.
     pub(crate) fn memory(&self) -> usize {
-        self.automaton.as_ref().map_or(0, Automaton::memory) + self.gates.len() * size_of::<Gate>()
+        self.needles.memory() + self.gates.len() * size_of::<Gate>()
     }
 
     /// Writes into `result` which gates the value opens; `classes` are those of the value.
     pub(crate) fn scan(&self, value: &[u8], classes: ClassSet, scratch: &mut Scratch, result: &mut [u64]) {
         self.open_by_class(classes, scratch, result);
         scratch.found.resize(self.gates.len(), 0);
-        if let Some(automaton) = &self.automaton {
-            let Scratch { found, touched, .. } = scratch;
-            automaton.scan(value, |owners| {
-                for owner in owners {
-                    if let Some(found) = found.get_mut(usize::from(owner.gate)) {
-                        if *found == 0 {
-                            touched.push(owner.gate);
-                        }
-                        *found |= owner.clause;
+        let Scratch { found, touched, .. } = scratch;
+        self.needles.scan(value, |owners| {
+            for owner in owners {
+                if let Some(found) = found.get_mut(usize::from(owner.gate)) {
+                    if *found == 0 {
+                        touched.push(owner.gate);
                     }
+                    *found |= owner.clause;
                 }
-            });
-        }
+            }
+        });
         while let Some(gate) = scratch.touched.pop() {
             let found = scratch.found.get_mut(usize::from(gate)).map(std::mem::take).unwrap_or(0);
             self.open_if_satisfied(gate, found, classes, result);

@@ -88,10 +88,8 @@ impl State {
             };
             run.position = next + 1;
             let index = program.rules.start + next;
-            let (Some(rule), Some(step)) = (policy.parts.rules.get(index), program.steps.get(next)) else {
-                return None;
-            };
-            if prefilter::is_set(&self.control.removed, rule.bit as usize) {
+            let step = program.steps.get(next)?;
+            if prefilter::is_set(&self.control.removed, program.words.start * 64 + next) {
                 continue;
             }
             if let Some(quick) = step.quick.filter(|_| self.may_be_quick(policy)) {
@@ -103,6 +101,7 @@ impl State {
                     continue;
                 }
             }
+            let rule = policy.parts.rules.get(index)?;
             if !self.run_rule(policy, rule, index) {
                 continue;
             }
