@@ -17,8 +17,11 @@ pub struct Plugin<T: ?Sized + 'static> {
     /// One line for `parapet plugins` and the documentation.
     pub summary: &'static str,
     /// Checks the configuration without any I/O.
-    pub check: fn(Settings) -> Result<Box<dyn Ready<T>>, PortError>,
+    pub check: fn(Settings) -> Checked<T>,
 }
+
+/// Outcome of a plugin's check.
+pub type Checked<T> = Result<Box<dyn Ready<T>>, PortError>;
 
 /// The configuration of one plugin as found in the file, `kind` taken out.
 #[derive(Debug, Clone)]
