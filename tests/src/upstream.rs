@@ -1,7 +1,7 @@
 //! A small application to protect, and a place that alerts are delivered to: it answers every request
 //! with 200 and remembers what arrived.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -2,6 +2,12 @@
 //!
 //! Every request of the Core Rule Set's own regression tests runs through the same rules twice: with
 //! the prefilter and remembered transformations, and without.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say what they skip"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -106,8 +106,8 @@ impl StreamConsumer for Consumer {
     async fn acknowledge(&mut self, ids: &[EntryId]) -> Result<(), PortError> {
         let mut state = self.owner.log.state();
         if let Some(group) = state.groups.get_mut(&self.group) {
-            let changed = ids.iter().fold(false, |changed, id| group.acknowledge(id.0) || changed);
-            state.unsaved |= changed;
+            let acknowledged = ids.iter().filter(|id| group.acknowledge(id.0)).count();
+            state.unsaved |= acknowledged > 0;
         }
         let floor = state.floor();
         state.cache.forget_below(floor);

@@ -12,6 +12,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Events found in memory, with their sequence numbers; requests to segment files; sequence numbers
+/// that are gone.
+type Located = (Vec<(u64, Arc<SecurityEvent>)>, Vec<Extract>, Vec<u64>);
+
 /// Name of the state file.
 pub(crate) const STATE_FILE: &str = "groups.json";
 const STATE_VERSION: u32 = 1;
@@ -79,7 +83,7 @@ impl State {
     }
 
     /// Splits tickets into events in memory and requests to segment files.
-    pub(crate) fn locate(&self, tickets: &[Ticket]) -> (Vec<(u64, Arc<SecurityEvent>)>, Vec<Extract>, Vec<u64>) {
+    pub(crate) fn locate(&self, tickets: &[Ticket]) -> Located {
         let (mut cached, mut missing) = (Vec::new(), BTreeMap::<usize, Vec<u64>>::new());
         let mut gone = Vec::new();
         for ticket in tickets {

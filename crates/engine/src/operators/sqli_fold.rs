@@ -337,6 +337,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "most of it is a list")]
     fn the_fold_hides_nothing_from_the_library() {
         let pieces = [
             " ",

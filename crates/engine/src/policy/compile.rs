@@ -75,6 +75,9 @@ struct Walked {
     markers: Vec<(Vec<u8>, usize)>,
 }
 
+/// A regular expression and what a value needs to match it, or why it cannot be compiled.
+type CompiledPattern = Result<(Arc<Rx>, Need), String>;
+
 struct Compiler<'a> {
     configuration: &'a Configuration,
     loader: &'a dyn Loader,
@@ -84,7 +87,7 @@ struct Compiler<'a> {
     chains: Chains,
     removals: Removals,
     /// Patterns that occur more than once are compiled once.
-    patterns: HashMap<Vec<u8>, Result<(Arc<Rx>, Need), String>>,
+    patterns: HashMap<Vec<u8>, CompiledPattern>,
     phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
 }
 

@@ -36,6 +36,7 @@ pub struct Policy {
     /// Runs every rule on every value, transformed anew each time: slow and obviously right.
     pub(crate) exhaustive: bool,
     pub(crate) seed: u64,
+    #[allow(clippy::vec_box, reason = "a transaction takes and returns the box as it is")]
     pool: Mutex<Vec<Box<State>>>,
 }
 

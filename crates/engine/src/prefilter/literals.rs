@@ -45,12 +45,8 @@ pub(crate) fn clauses_of(hir: &Hir) -> Vec<Clause> {
 
 /// Shortens, ranks and limits clauses; drops those that say nothing.
 pub(crate) fn choose(clauses: Vec<Clause>) -> Vec<Clause> {
-    let mut ranked: Vec<(f64, Clause)> = clauses
-        .into_iter()
-        .map(shorten)
-        .filter(|clause| is_useful(clause))
-        .map(|clause| (likelihood(&clause), clause))
-        .collect();
+    let mut ranked: Vec<(f64, Clause)> =
+        clauses.into_iter().map(shorten).filter(is_useful).map(|clause| (likelihood(&clause), clause)).collect();
     ranked.sort_by(|left, right| left.0.total_cmp(&right.0).then_with(|| left.1.cmp(&right.1)));
     ranked.dedup_by(|left, right| left.1 == right.1);
     let mut chosen: Vec<Clause> = Vec::new();

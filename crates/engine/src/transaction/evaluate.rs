@@ -254,6 +254,7 @@ impl State {
     }
 
     /// Values that rules write or that are worked out.
+    #[allow(clippy::too_many_lines, reason = "one arm per kind of variable")]
     fn collect_written(&mut self, policy: &Policy, rule: &Rule, target: &Target, subjects: &mut Vec<Subject>) {
         let variable = target.variable;
         let mut push = |key, value| subjects.push(Subject { name: Name { variable, key }, value: Value::Text(value) });

@@ -270,10 +270,10 @@ impl State {
                     for collection in collections {
                         for index in 0..self.collections.items(*collection).len() {
                             let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
-                            if let Some((key, hash)) = &watch.key {
-                                if item.hash != *hash || !self.store.text(item.name).eq_ignore_ascii_case(key) {
-                                    continue;
-                                }
+                            if let Some((key, hash)) = &watch.key
+                                && (item.hash != *hash || !self.store.text(item.name).eq_ignore_ascii_case(key))
+                            {
+                                continue;
                             }
                             let value = if part == Part::Values { item.value } else { item.name };
                             self.look_at(policy, &searched, watch, value);

@@ -67,7 +67,7 @@ fn print_json(value: &impl Serialize) -> Outcome {
 }
 
 fn test(rules: &Path, tests: &Path, as_json: bool, only: Option<&str>) -> Outcome {
-    let options = parapet_conformance::crs::Options { only: only.map(str::to_owned), ..Default::default() };
+    let options = parapet_conformance::crs::Options { only: only.map(str::to_owned) };
     let report = parapet_conformance::crs::run(rules, tests, &options).map_err(anyhow::Error::from)?;
     if as_json {
         print_json(&report)?;
