@@ -42,6 +42,8 @@ pub(crate) struct Compiled {
     pub(crate) prefilters: [Prefilter; 2],
     /// The first bit of the rules in the second prefilter.
     pub(crate) response_bit: usize,
+    /// Whether a rule tests the content of uploaded files, so that it must be kept.
+    pub(crate) reads_file_content: bool,
     /// Whether `ctl` may take a target in `TX` from a rule.
     pub(crate) tx_removals: bool,
     pub(crate) removals: Vec<Vec<u64>>,
@@ -179,9 +181,15 @@ impl Compiler<'_> {
             Some((range, words)) => Program::build(&rules, range.clone(), words.clone(), &self.chains, &self.names),
             None => Program::default(),
         });
+        let reads_file_content = rules
+            .iter()
+            .flat_map(|rule| &rule.links)
+            .flat_map(|link| &link.targets)
+            .any(|target| target.source == Source::of(ast::Variable::FilesTmpContent));
         Compiled {
             settings,
             programs,
+            reads_file_content,
             rules,
             markers: places,
             chains: std::mem::take(&mut self.chains),

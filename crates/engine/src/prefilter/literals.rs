@@ -4,7 +4,7 @@
 //! occurs, in lower case, in every value that the pattern matches. Sound by construction: whatever
 //! is not understood contributes nothing. The idea is that of RE2's `FilteredRE2`.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::classes;
 
@@ -41,6 +41,14 @@ pub(crate) fn clauses_of(hir: &Hir) -> Vec<Clause> {
         clauses.push(exact);
     }
     choose(clauses)
+}
+
+/// Whether a pattern matches the empty value and no other, as `^$` does.
+pub(crate) fn matches_only_empty(hir: &Hir) -> bool {
+    let properties = hir.properties();
+    properties.maximum_len() == Some(0)
+        && properties.look_set_prefix().contains(Look::Start)
+        && properties.look_set_suffix().contains(Look::End)
 }
 
 /// Shortens, ranks and limits clauses; drops those that say nothing.
@@ -285,6 +293,19 @@ mod tests {
         assert!(clauses("abc|.*").is_empty());
         assert!(clauses("[a-z]+").is_empty());
         assert!(clauses("^$").is_empty());
+    }
+
+    #[test]
+    fn only_patterns_bound_at_both_ends_match_only_the_empty_value() {
+        let only_empty = |pattern: &str| {
+            let (_, hir) = Rx::compile_parsed(pattern.as_bytes()).unwrap();
+            matches_only_empty(&hir.unwrap())
+        };
+        assert!(only_empty("^$"));
+        assert!(!only_empty("^|$"));
+        assert!(!only_empty("^"));
+        assert!(!only_empty("$"));
+        assert!(!only_empty("^a?$"));
     }
 
     #[test]

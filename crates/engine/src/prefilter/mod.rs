@@ -32,6 +32,7 @@ impl Need {
     /// the argument is `None` if it has macros.
     pub(crate) fn of(operator: &Operator, argument: Option<&[u8]>, hir: Option<&regex_syntax::hir::Hir>) -> Need {
         let clauses = match operator {
+            Operator::Rx(_) if hir.is_some_and(literals::matches_only_empty) => return Need::Class(classes::EMPTY),
             Operator::Rx(_) | Operator::RxGlobal(_) => hir.map(literals::clauses_of).unwrap_or_default(),
             Operator::Pm(pm) => literals::choose(vec![pm.phrases().to_vec()]),
             Operator::Text(text) if *text != crate::operators::Text::Within => match argument {
@@ -48,7 +49,9 @@ impl Need {
             // that it counts.
             Operator::DetectXss => return Need::Class(classes::of_byte(b'<') | classes::of_byte(b'=')),
             // One word or number is one token, and no fingerprint of one such token is listed.
-            Operator::DetectSqli => return Need::Class(!(classes::ALPHANUMERIC | classes::of_byte(b'_'))),
+            Operator::DetectSqli => {
+                return Need::Class(!(classes::ALPHANUMERIC | classes::of_byte(b'_') | classes::EMPTY));
+            }
             _ => Vec::new(),
         };
         if clauses.is_empty() { Need::Nothing } else { Need::Clauses(clauses) }

@@ -1,7 +1,7 @@
 //! Finds all literals of all rules in one pass over a value, without regard to case.
 //!
-//! Each literal is filed under its rarest four bytes (or two, if it is shorter). The pass keeps the
-//! last four bytes, folded to lower case, and asks two small bitmaps whether any literal is filed
+//! Each literal is filed under its rarest four bytes (shorter ones under all of theirs). The pass keeps the
+//! last four bytes, folded to lower case, and asks three small bitmaps whether any literal is filed
 //! under them; only then the table is consulted and the literal compared in full. The bitmaps fit
 //! into the first-level cache, which a transition table over thousands of literals does not.
 
@@ -18,12 +18,15 @@ pub(crate) struct Owner {
 
 /// Words of the bitmap over hashes of four bytes.
 const LONG_WORDS: usize = 1 << 11;
+/// Words of the bitmap over hashes of three bytes.
+const TRIPLE_WORDS: usize = 1 << 10;
 /// Words of the bitmap over pairs of bytes.
 const PAIR_WORDS: usize = 1 << 10;
 
 /// All literals, filed.
 pub(crate) struct Needles {
     long: Box<[u64; LONG_WORDS]>,
+    triples: Box<[u64; TRIPLE_WORDS]>,
     pairs: Box<[u64; PAIR_WORDS]>,
     /// Open addressing by hash of the key: key and range of `filed`; an empty range is free.
     table: Vec<(u64, u32, u32)>,
@@ -54,11 +57,17 @@ const LOWER: [u8; 256] = {
     lower
 };
 
-/// Marks keys of two bytes.
+/// Marks keys of two bytes, which share a table with the longer ones.
 const PAIR: u64 = 1 << 32;
+/// Marks keys of three bytes.
+const TRIPLE: u64 = 1 << 33;
 
 fn long_bit(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 15) as usize
+}
+
+fn triple_bit(key: u32) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 impl Needles {
@@ -68,20 +77,21 @@ impl Needles {
         sorted.sort_unstable();
         let mut needles = Needles {
             long: Box::new([0; LONG_WORDS]),
+            triples: Box::new([0; TRIPLE_WORDS]),
             pairs: Box::new([0; PAIR_WORDS]),
             table: Vec::new(),
             filed: Vec::new(),
             bytes: Vec::new(),
             owners: Vec::new(),
         };
-        let mut keyed: Vec<(u32, bool, Filed)> = Vec::new();
+        let mut keyed: Vec<(u64, Filed)> = Vec::new();
         for same in sorted.chunk_by(|left, right| left.0 == right.0) {
             let Some((literal, _)) = same.first() else { continue };
             let first_owner = needles.owners.len() as u32;
             let mut own: Vec<Owner> = same.iter().map(|(_, owner)| *owner).collect();
             own.dedup();
             needles.owners.extend(own);
-            let (key, pair, before) = key_of(literal);
+            let (key, before) = key_of(literal);
             let filed = Filed {
                 start: needles.bytes.len() as u32,
                 length: literal.len() as u16,
@@ -89,22 +99,26 @@ impl Needles {
                 owners: (first_owner, needles.owners.len() as u32),
             };
             needles.bytes.extend_from_slice(literal);
-            keyed.push((key, pair, filed));
+            keyed.push((key, filed));
         }
-        keyed.sort_unstable_by_key(|(key, pair, filed)| (*pair, *key, filed.start));
+        keyed.sort_unstable_by_key(|(key, filed)| (*key, filed.start));
         needles.table = vec![(0, 0, 0); (keyed.len() * 2).next_power_of_two().max(2)];
-        for same in keyed.chunk_by(|left, right| (left.0, left.1) == (right.0, right.1)) {
-            let Some((key, pair, _)) = same.first().copied() else { continue };
+        for same in keyed.chunk_by(|left, right| left.0 == right.0) {
+            let Some((key, _)) = same.first().copied() else { continue };
             let begin = needles.filed.len() as u32;
-            needles.filed.extend(same.iter().map(|(_, _, filed)| *filed));
+            needles.filed.extend(same.iter().map(|(_, filed)| *filed));
             let end = needles.filed.len() as u32;
-            if pair {
-                needles.pairs[(key >> 6) as usize % PAIR_WORDS] |= 1 << (key & 63);
+            let bytes = key as u32;
+            if key & PAIR != 0 {
+                needles.pairs[(bytes >> 6) as usize % PAIR_WORDS] |= 1 << (bytes & 63);
+            } else if key & TRIPLE != 0 {
+                let bit = triple_bit(bytes);
+                needles.triples[(bit >> 6) % TRIPLE_WORDS] |= 1 << (bit & 63);
             } else {
-                let bit = long_bit(key);
+                let bit = long_bit(bytes);
                 needles.long[(bit >> 6) % LONG_WORDS] |= 1 << (bit & 63);
             }
-            needles.insert(mark(key, pair), begin, end);
+            needles.insert(key, begin, end);
         }
         needles
     }
@@ -143,11 +157,15 @@ impl Needles {
             last = last << 8 | u32::from(LOWER[usize::from(*byte)]);
             let bit = long_bit(last);
             if self.long[(bit >> 6) % LONG_WORDS] >> (bit & 63) & 1 == 1 {
-                self.compare(mark(last, false), value, at, &mut sink);
+                self.compare(u64::from(last), value, at, &mut sink);
+            }
+            let bit = triple_bit(last & 0xff_ffff);
+            if self.triples[(bit >> 6) % TRIPLE_WORDS] >> (bit & 63) & 1 == 1 {
+                self.compare(u64::from(last & 0xff_ffff) | TRIPLE, value, at, &mut sink);
             }
             let pair = last & 0xffff;
             if self.pairs[(pair >> 6) as usize % PAIR_WORDS] >> (pair & 63) & 1 == 1 {
-                self.compare(mark(pair, true), value, at, &mut sink);
+                self.compare(u64::from(pair) | PAIR, value, at, &mut sink);
             }
         }
     }
@@ -172,7 +190,7 @@ impl Needles {
 
     /// Bytes of memory the literals take.
     pub(crate) fn memory(&self) -> usize {
-        (LONG_WORDS + PAIR_WORDS) * 8
+        (LONG_WORDS + TRIPLE_WORDS + PAIR_WORDS) * 8
             + self.table.len() * size_of::<(u64, u32, u32)>()
             + self.filed.len() * size_of::<Filed>()
             + self.bytes.len()
@@ -180,23 +198,23 @@ impl Needles {
     }
 }
 
-/// Pairs and quadruples share a table.
-fn mark(key: u32, pair: bool) -> u64 {
-    if pair { u64::from(key) | PAIR } else { u64::from(key) }
-}
-
 fn slot_of(key: u64) -> usize {
     (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
 }
 
-/// The key of a literal: whether it is a pair, and how many bytes of the literal end with the key.
-fn key_of(literal: &[u8]) -> (u32, bool, usize) {
-    let width = if literal.len() >= 4 { 4 } else { 2 };
+/// The key of a literal, and how many bytes of the literal end with the key.
+fn key_of(literal: &[u8]) -> (u64, usize) {
+    let width = literal.len().min(4);
     let windows = literal.windows(width).enumerate();
     let rarest = windows.min_by(|left, right| chance(left.1).total_cmp(&chance(right.1)));
     let (offset, window) = rarest.unwrap_or((0, literal));
-    let key = window.iter().fold(0u32, |key, byte| key << 8 | u32::from(*byte));
-    (key, width == 2, offset + width)
+    let key = window.iter().fold(0u64, |key, byte| key << 8 | u64::from(*byte));
+    let kind = match width {
+        2 => PAIR,
+        3 => TRIPLE,
+        _ => 0,
+    };
+    (key | kind, offset + width)
 }
 
 #[cfg(test)]

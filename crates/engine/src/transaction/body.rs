@@ -145,23 +145,25 @@ impl State {
                 self.add(policy, Collection::MultipartPartHeaders, &part.name, header);
             }
             self.add(policy, Collection::MultipartName, &part.name, &part.name);
-            match &part.filename {
-                Some(filename) => {
-                    file_bytes += content.len() as u64;
-                    self.add(policy, Collection::Files, &part.name, filename);
-                    self.add(policy, Collection::MultipartFilename, &part.name, filename);
-                    self.add(policy, Collection::FilesTmpContent, &part.name, content);
-                    let mut digits = [0u8; 20];
-                    let size = super::clock::decimal(content.len() as u64, &mut digits);
-                    self.add(policy, Collection::FilesSizes, &part.name, size);
+            if !part.is_file() {
+                arguments += 1;
+                if arguments <= room {
+                    self.add(policy, Collection::ArgsPost, &part.name, content);
                 }
-                None => {
-                    arguments += 1;
-                    if arguments <= room {
-                        self.add(policy, Collection::ArgsPost, &part.name, content);
-                    }
-                }
+                continue;
             }
+            file_bytes += content.len() as u64;
+            // An application may go by either name, so both are inspected.
+            for filename in part.filename.iter().chain(&part.filename_extended) {
+                self.add(policy, Collection::Files, &part.name, filename);
+                self.add(policy, Collection::MultipartFilename, &part.name, filename);
+            }
+            if policy.parts.reads_file_content {
+                self.add(policy, Collection::FilesTmpContent, &part.name, content);
+            }
+            let mut digits = [0u8; 20];
+            let size = super::clock::decimal(content.len() as u64, &mut digits);
+            self.add(policy, Collection::FilesSizes, &part.name, size);
         }
         self.set_number(Variable::FilesCombinedSize, file_bytes);
         if let Some(error) = &outcome.error {

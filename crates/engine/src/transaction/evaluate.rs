@@ -7,7 +7,7 @@ use super::store::{Span, StringId};
 use crate::operators::{Number, Operator, numeric};
 use crate::policy::Policy;
 use crate::policy::names::Slot;
-use crate::policy::rule::{Link, Rule};
+use crate::policy::rule::{Link, Quick, Rule};
 use crate::policy::targets::{Select, Target};
 use crate::prefilter;
 use crate::variables::{Part, Source};
@@ -67,6 +67,29 @@ impl State {
                 head_matches = self.matched.len();
             }
         }
+        self.conclude(policy, rule, index, head_matches);
+        true
+    }
+
+    /// Does what a rule of one link says whose quick test holds.
+    pub(super) fn match_quickly(&mut self, policy: &Policy, rule: &Rule, index: usize, quick: Quick) {
+        self.matched.clear();
+        self.reports.begin_rule();
+        let Some(link) = rule.links.first() else { return };
+        let (slot, value) = match quick {
+            Quick::Compare { slot, .. } => (slot, self.collections.slot(slot).unwrap_or_default()),
+            Quick::Count { slot, .. } => {
+                let count: &[u8] = if self.collections.slot(slot).is_some() { b"1" } else { b"0" };
+                (slot, self.store.push(count))
+            }
+        };
+        self.matched.push(MatchedValue { name: Name { variable: Variable::Tx, key: Key::Slot(slot) }, value });
+        self.apply_effects(policy, rule, link);
+        self.conclude(policy, rule, index, 1);
+    }
+
+    /// Notes a match of a whole rule.
+    fn conclude(&mut self, policy: &Policy, rule: &Rule, index: usize, head_matches: usize) {
         if let Some(severity) = rule.meta.severity {
             let highest = self.control.highest_severity.map_or(severity, |highest| highest.min(severity));
             self.control.highest_severity = Some(highest);
@@ -74,7 +97,6 @@ impl State {
         if rule.log || rule.auditlog {
             self.report(policy, rule, index, head_matches);
         }
-        true
     }
 
     fn run_link(&mut self, policy: &Policy, rule: &Rule, link: &Link, head: bool) -> bool {

@@ -256,10 +256,15 @@ impl Store {
         if self.classes(id) & chain.changing == 0 && !chain.always && !self.anew {
             return id;
         }
-        chain.steps.iter().fold(id, |id, step| self.step(id, *step, chains))
+        let mut image = id;
+        for step in &chain.steps {
+            image = self.step(image, *step, chains);
+        }
+        image
     }
 
     /// The image of a string under one transformation.
+    #[inline]
     pub(crate) fn step(&mut self, id: StringId, step: u8, chains: &Chains) -> StringId {
         let Some(kind) = chains.step(step) else { return id };
         if self.anew {
@@ -268,7 +273,10 @@ impl Store {
         if self.classes(id) & kind.changing == 0 && !kind.always {
             return id;
         }
-        let width = chains.width();
+        self.step_now(id, step, kind.transformation, chains.width())
+    }
+
+    fn step_now(&mut self, id: StringId, step: u8, transformation: Transformation, width: usize) -> StringId {
         let Some(entry) = self.entries.get_mut(id.0 as usize) else { return id };
         if entry.images == NONE {
             entry.images = (self.images.len() / width) as u32;
@@ -279,7 +287,7 @@ impl Store {
         if let Some(image) = self.images.get(cell).filter(|image| **image != NONE) {
             return StringId(*image);
         }
-        let image = self.apply(span, kind.transformation).unwrap_or(id);
+        let image = self.apply(span, transformation).unwrap_or(id);
         if let Some(cell) = self.images.get_mut(cell) {
             *cell = image.0;
         }
