@@ -43,12 +43,14 @@ SecRule &ARGS "@ge 1000" \
     "id:200007,phase:2,t:none,log,deny,status:400,msg:'Failed to fully parse request body due to large argument count',severity:2"
 "#;
 
-/// What the regression suite of CRS wants set (its README and container setup).
+/// What the regression suite of CRS wants set (its README and container setup). CRS 3 inspects XML
+/// attributes only where a site opts in, and its suite tests that it does.
 const REGRESSION: &str = r#"
 SecAction "id:900005,phase:1,nolog,pass,ctl:ruleEngine=DetectionOnly,ctl:ruleRemoveById=910000,\
     setvar:tx.blocking_paranoia_level=4,setvar:tx.paranoia_level=4,setvar:tx.crs_validate_utf8_encoding=1,\
     setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,\
-    setvar:tx.max_num_args=255,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535"
+    setvar:tx.max_num_args=255,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535,\
+    setvar:tx.crs_xml_attr_inspect=1"
 "#;
 
 /// How a rule set is run.
