@@ -96,11 +96,13 @@ async function readTheLedger() {
 async function walkTheOtherPages() {
   begin('find it in the event list');
   await page.getByRole('link', { name: 'Events', exact: true }).click();
+  // The shortcut belongs to the page that is being loaded.
+  await page.locator('tr[data-event-id]').first().waitFor();
   await page.keyboard.press('/');
   await page.keyboard.type(MARK);
   await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.searchParams.get('text') === MARK);
   await page.getByText('1 event', { exact: true }).first().waitFor();
-  check(page.url().includes(`text=${MARK}`), `the filter is not in the address: ${page.url()}`);
   await page.locator('tr[data-event-id]').first().waitFor();
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press('j');
