@@ -36,7 +36,7 @@ mod vectors;
 mod verdict;
 
 pub use error::{CompileError, LoadError};
-pub use limits::Limits;
+pub use limits::{Limit, Limits};
 pub use loader::FileLoader;
 pub use parapet_seclang as seclang;
 pub use parapet_seclang::ast::EngineMode;

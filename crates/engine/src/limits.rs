@@ -1,10 +1,18 @@
 //! Bounds on what one transaction may cost, whatever it is sent.
 
 /// Limits of one transaction. The defaults suit requests of browsers and APIs.
+///
+/// Work is counted in *steps*: bytes read, weighted by what reading them costs at worst, plus a constant
+/// for each value that a rule looks at. The count depends on the policy and the input alone, never on
+/// time, so that a transaction meets its limits at the same place whenever and wherever it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of text a transaction may hold: names, values, what transformations make of them, and
-    /// what rules write. The bodies themselves are bounded by the policy's settings.
+    /// Steps any transaction may take.
+    pub steps: u64,
+    /// Steps it may take on top of them for each byte it was given.
+    pub steps_per_byte: u64,
+    /// Bytes of text and tables a transaction may hold: names, values, what transformations make of
+    /// them, and what rules write. The bodies themselves are bounded by the policy's settings.
     pub working_bytes: usize,
     /// Values of one collection (arguments are bounded by `SecArgumentsLimit` as well).
     pub collection_values: usize,
@@ -27,6 +35,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            steps: 100_000_000,
+            steps_per_byte: 10_000,
             working_bytes: 64 << 20,
             collection_values: 20_000,
             headers: 1_000,
@@ -36,6 +46,52 @@ impl Default for Limits {
             variables: 5_000,
             pooled_transactions: 64,
             pooled_bytes: 256 << 10,
+        }
+    }
+}
+
+/// A limit that a transaction has met, so that something was not inspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::steps`] and [`Limits::steps_per_byte`]: the rules after that did not run.
+    Steps,
+    /// [`Limits::working_bytes`]: text was left out.
+    WorkingBytes,
+    /// `SecArgumentsLimit`: arguments were left out.
+    Arguments,
+    /// [`Limits::collection_values`]: cookies, parts or nodes were left out.
+    Values,
+    /// [`Limits::headers`]: headers were left out.
+    Headers,
+    /// [`Limits::variables`]: a rule could not set a variable.
+    Variables,
+    /// A pattern that needs backtracking was given up on a value and counted as not matching.
+    Backtracking,
+}
+
+impl Limit {
+    /// All limits.
+    pub const ALL: &[Limit] = &[
+        Limit::Steps,
+        Limit::WorkingBytes,
+        Limit::Arguments,
+        Limit::Values,
+        Limit::Headers,
+        Limit::Variables,
+        Limit::Backtracking,
+    ];
+
+    /// What was too much, for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            Limit::Steps => "the rules need more steps than a transaction may take",
+            Limit::WorkingBytes => "the values need more memory than a transaction may hold",
+            Limit::Arguments => "there are more arguments than SecArgumentsLimit allows",
+            Limit::Values => "there are more cookies, parts or nodes than a collection may hold",
+            Limit::Headers => "there are more headers than a transaction may have",
+            Limit::Variables => "rules set more variables than a collection may hold",
+            Limit::Backtracking => "a pattern was given up because it tried too many ways to match a value",
         }
     }
 }

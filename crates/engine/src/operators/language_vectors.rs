@@ -58,7 +58,7 @@ fn run(name: &str, param: &str, value: &[u8]) -> Outcome {
         "within" => within::matches(argument, value),
         "pm" => Pm::compile(argument).unwrap().find(value).is_some(),
         "pmFromFile" => phrases(param).find(value).is_some(),
-        "rx" | "rxGlobal" => Rx::compile(argument).unwrap().is_match(value),
+        "rx" | "rxGlobal" => Rx::compile(argument).unwrap().is_match(value).unwrap(),
         _ => return Outcome::Elsewhere,
     })
 }

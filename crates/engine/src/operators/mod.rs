@@ -3,6 +3,7 @@
 //! An operator is compiled once with its rule. Arguments with macros are expanded by the caller
 //! before each test; everything else is decided at load.
 
+mod backtracking;
 mod begins_with;
 mod contains;
 mod contains_word;
@@ -202,10 +203,16 @@ impl Checksum {
 impl Operator {
     /// Whether the value passes the test, its negation not considered. `argument` is the argument
     /// with macros expanded; only text, number and macro patterns read it.
-    pub(crate) fn matches(&self, argument: &[u8], value: &[u8]) -> bool {
-        match self {
-            Operator::Rx(rx) | Operator::RxGlobal(rx) => rx.is_match(value),
-            Operator::RxMacro => Rx::compile(argument).is_ok_and(|rx| rx.is_match(value)),
+    ///
+    /// # Errors
+    /// The operator was given up before it came to a result.
+    pub(crate) fn matches(&self, argument: &[u8], value: &[u8]) -> Result<bool, GivenUp> {
+        Ok(match self {
+            Operator::Rx(rx) | Operator::RxGlobal(rx) => return rx.is_match(value),
+            Operator::RxMacro => match Rx::compile(argument) {
+                Ok(rx) => return rx.is_match(value),
+                Err(_) => false,
+            },
             Operator::Pm(pm) => pm.find(value).is_some(),
             Operator::Text(text) => text.matches(argument, value),
             Operator::Number(number) => number.holds(numeric::parse(value), numeric::parse(argument)),
@@ -215,9 +222,27 @@ impl Operator {
             Operator::ValidateByteRange(range) => range.matches(value),
             Operator::ValidateUrlEncoding => validate_url_encoding::matches(value),
             Operator::ValidateUtf8Encoding => validate_utf8_encoding::matches(value),
-            Operator::Verify(checksum, rx) => verified(*checksum, rx, value).is_some(),
+            Operator::Verify(checksum, rx) => verified(*checksum, rx, value)?.is_some(),
             Operator::Always => true,
             Operator::Never => false,
+        })
+    }
+
+    /// Steps that testing a value of `length` bytes takes at worst.
+    pub(crate) fn steps(&self, argument: &[u8], length: usize) -> u64 {
+        let length = length as u64;
+        match self {
+            Operator::Rx(rx) | Operator::RxGlobal(rx) | Operator::Verify(_, rx) => rx.steps(length),
+            Operator::RxMacro => rx::COMPILE_STEPS * (1 + argument.len() as u64) + rx::STEPS_PER_BYTE * length,
+            Operator::DetectSqli => 16 * length,
+            Operator::DetectXss => 8 * length,
+            Operator::Text(_) => argument.len() as u64 + length,
+            Operator::Pm(_)
+            | Operator::IpMatch(_)
+            | Operator::ValidateByteRange(_)
+            | Operator::ValidateUrlEncoding
+            | Operator::ValidateUtf8Encoding => length,
+            Operator::Number(_) | Operator::Always | Operator::Never => 0,
         }
     }
 
@@ -245,7 +270,7 @@ impl Operator {
             }
             Operator::DetectXss => out.push_range(0, value.len()),
             Operator::Verify(checksum, rx) => {
-                if let Some((start, end)) = verified(*checksum, rx, value) {
+                if let Ok(Some((start, end))) = verified(*checksum, rx, value) {
                     out.push_range(start, end);
                 }
             }
@@ -268,16 +293,23 @@ impl Operator {
     }
 }
 
+/// An operator was given up on a value: it tried more ways to match than are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GivenUp {
+    /// Steps spent in vain.
+    pub(crate) steps: u64,
+}
+
 /// The first candidate of the pattern whose checksum is right.
-fn verified(checksum: Checksum, rx: &Rx, value: &[u8]) -> Option<(usize, usize)> {
+fn verified(checksum: Checksum, rx: &Rx, value: &[u8]) -> Result<Option<(usize, usize)>, GivenUp> {
     let mut found = None;
     rx.each_match(value, |start, end| {
         if value.get(start..end).is_some_and(|candidate| checksum.verify(candidate)) {
             found = Some((start, end));
         }
         found.is_none()
-    });
-    found
+    })?;
+    Ok(found)
 }
 
 /// What a hit captured: ranges of the tested value, or text of the operator's own.

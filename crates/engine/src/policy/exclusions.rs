@@ -50,10 +50,10 @@ impl Which<'_> {
                 let id = id_of(&head.actions);
                 ranges.iter().any(|range| range.contains(id))
             }
-            Which::TagPattern(rx) => tags().any(|tag| rx.is_match(tag)),
+            Which::TagPattern(rx) => tags().any(|tag| rx.is_match(tag).unwrap_or(false)),
             Which::Tag(wanted) => tags().any(|tag| tag.as_slice() == *wanted),
             Which::MsgPattern(rx) => head.actions.iter().any(|action| match &action.kind {
-                ActionKind::Msg(message) => rx.is_match(message),
+                ActionKind::Msg(message) => rx.is_match(message).unwrap_or(false),
                 _ => false,
             }),
         }

@@ -65,14 +65,14 @@ impl Exclusion {
         Ok(Exclusion { variable: target.variable, select })
     }
 
-    /// Whether it takes out the member `name` of `variable`.
+    /// Whether it takes out the member `name` of `variable`. A pattern that is given up takes out nothing.
     pub(crate) fn covers(&self, variable: Variable, name: &[u8], names: &Names) -> bool {
         self.variable == variable
             && match &self.select {
                 Select::All => true,
                 Select::Key { key, .. } => key.eq_ignore_ascii_case(name),
                 Select::Slot(slot) => names.spelled(*slot).eq_ignore_ascii_case(name),
-                Select::Pattern { rx, .. } => rx.is_match(name),
+                Select::Pattern { rx, .. } => rx.is_match(name).unwrap_or(false),
             }
     }
 }
@@ -114,6 +114,6 @@ fn xml_source(selector: &Selector) -> Result<Source, String> {
 /// Fills in which slots the patterns over `TX` match, once all names are known.
 pub(crate) fn resolve_slots(target: &mut Target, names: &Names) {
     if let (Source::Tx, Select::Pattern { rx, slots }) = (target.source, &mut target.select) {
-        *slots = names.all().filter(|(_, name)| rx.is_match(name)).map(|(slot, _)| slot).collect();
+        *slots = names.all().filter(|(_, name)| rx.is_match(name).unwrap_or(true)).map(|(slot, _)| slot).collect();
     }
 }

@@ -5,6 +5,7 @@ use parapet_seclang::ast::{BodyProcessor, ParseXmlIntoArgs, Variable};
 use super::State;
 use super::request::argument_room;
 use crate::body::{json, multipart, xml};
+use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
 
@@ -30,7 +31,7 @@ impl State {
             match processor {
                 Some(BodyProcessor::UrlEncoded) => {
                     self.add_arguments(policy, Collection::ArgsPost, &body);
-                    if self.control.arguments_dropped {
+                    if self.store.budget.has_met(Limit::Arguments) {
                         self.body_error("URLENCODED", "more arguments than SecArgumentsLimit allows");
                     }
                 }
@@ -63,7 +64,7 @@ impl State {
             added <= room && collections.add(Collection::ArgsPost, name, value, usize::MAX, store)
         });
         if added > room {
-            self.control.arguments_dropped = true;
+            self.store.budget.meet(Limit::Arguments);
             self.body_error("JSON", "more arguments than SecArgumentsLimit allows");
         } else if let Err(error) = outcome {
             self.body_error("JSON", &format!("{} (at byte {})", error.message, error.offset));
@@ -116,7 +117,7 @@ impl State {
         }
         self.collections.add(Collection::XmlText, b"/*", &text, 1, &mut self.store);
         if full {
-            self.control.arguments_dropped = true;
+            self.store.budget.meet(Limit::Values);
             self.body_error("XML", "more values than the limits allow");
         } else if let Err(error) = outcome {
             self.body_error("XML", &format!("{} (at byte {})", error.message, error.offset));
@@ -169,7 +170,7 @@ impl State {
         if let Some(error) = &outcome.error {
             self.body_error("Multipart", error);
         } else if arguments > room {
-            self.control.arguments_dropped = true;
+            self.store.budget.meet(Limit::Arguments);
             self.body_error("Multipart", "more arguments than SecArgumentsLimit allows");
         }
         self.count_arguments();
@@ -178,7 +179,7 @@ impl State {
     fn add(&mut self, policy: &Policy, collection: Collection, name: &[u8], value: &[u8]) {
         let most = policy.limits.collection_values;
         if !self.collections.add(collection, name, value, most, &mut self.store) {
-            self.control.arguments_dropped = true;
+            self.store.budget.meet(Limit::Values);
         }
     }
 

@@ -3,6 +3,7 @@
 use parapet_seclang::ast::{PersistentCollection, Variable};
 
 use super::store::{Span, Store, StringId};
+use crate::limits::Limit;
 use crate::policy::names::{Names, Slot};
 use crate::variables::{Collection, key_hash};
 
@@ -42,7 +43,8 @@ impl NamedValues {
     }
 
     /// Sets a name; `most` names are kept at most.
-    pub(crate) fn set(&mut self, name: Span, value: Span, most: usize, store: &Store) {
+    pub(crate) fn set(&mut self, name: Span, value: Span, most: usize, store: &mut Store) {
+        store.budget.spend(self.values.len() as u64);
         match self.position(store.get(name), store) {
             Some(index) => {
                 if let Some(named) = self.values.get_mut(index) {
@@ -52,7 +54,7 @@ impl NamedValues {
             None if self.values.len() < most => {
                 self.values.push(Named { name, hash: key_hash(store.get(name)), value });
             }
-            None => {}
+            None => store.budget.meet(Limit::Variables),
         }
     }
 

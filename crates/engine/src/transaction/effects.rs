@@ -4,6 +4,7 @@ use parapet_seclang::ast::PersistentCollection;
 
 use super::State;
 use super::store::Span;
+use crate::limits::Limit;
 use crate::operators::numeric;
 use crate::policy::Policy;
 use crate::policy::names::Slot;
@@ -39,7 +40,9 @@ impl State {
                     let name = self.expand_to_vec(policy, Some(rule), name);
                     let value = self.expand_to_vec(policy, Some(rule), value);
                     self.collections.remove(Collection::Env, &name, &self.store);
-                    self.collections.add(Collection::Env, &name, &value, policy.limits.variables, &mut self.store);
+                    if !self.collections.add(Collection::Env, &name, &value, policy.limits.variables, &mut self.store) {
+                        self.store.budget.meet(Limit::Variables);
+                    }
                 }
                 Effect::Ctl(ctl) => self.control(policy, ctl),
             }
@@ -83,7 +86,7 @@ impl State {
         }
         let before = self.collections.tx.get(self.store.get(name), &self.store);
         match self.changed(policy, rule, before, change) {
-            Some(value) => self.collections.tx.set(name, value, policy.limits.variables, &self.store),
+            Some(value) => self.collections.tx.set(name, value, policy.limits.variables, &mut self.store),
             None => self.collections.tx.unset(self.store.get(name), &self.store),
         }
     }
@@ -110,7 +113,7 @@ impl State {
         let value = self.changed(policy, rule, before, change);
         let values = &mut self.collections.persistent_mut(collection).values;
         match value {
-            Some(value) => values.set(name, value, policy.limits.variables, &self.store),
+            Some(value) => values.set(name, value, policy.limits.variables, &mut self.store),
             None => values.unset(self.store.get(name), &self.store),
         }
     }

@@ -3,8 +3,10 @@
 use parapet_seclang::ast::Variable;
 
 use super::State;
+use super::budget::PER_VALUE;
 use super::store::{Span, StringId};
-use crate::operators::{Number, Operator, numeric};
+use crate::limits::Limit;
+use crate::operators::{GivenUp, Number, Operator, Rx, numeric};
 use crate::policy::Policy;
 use crate::policy::names::Slot;
 use crate::policy::rule::{Link, Quick, Rule};
@@ -118,6 +120,9 @@ impl State {
         }
         let mut hit = false;
         for subject in &subjects {
+            if self.is_over_budget() {
+                break;
+            }
             hit |= self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
         }
         self.expanded = argument;
@@ -164,10 +169,18 @@ impl State {
 
     /// Tests one transformed value; on a match stores captures and applies the link's effects.
     fn test(&mut self, policy: &Policy, rule: &Rule, link: &Link, argument: &[u8], name: Name, value: Span) -> bool {
+        self.store.budget.spend(PER_VALUE + link.operator.steps(argument, value.len()));
         let text = self.store.get(value);
         let outcome = match (&link.operator, link.number) {
             (Operator::Number(number), Some(with)) => compare(*number, text, with),
-            (operator, _) => operator.matches(argument, text),
+            (operator, _) => match operator.matches(argument, text) {
+                Ok(outcome) => outcome,
+                Err(GivenUp { steps }) => {
+                    self.store.budget.spend(steps);
+                    self.store.budget.meet(Limit::Backtracking);
+                    return false;
+                }
+            },
         };
         if outcome == link.negated {
             return false;
@@ -183,6 +196,8 @@ impl State {
     /// Puts what the operator captured into `TX.0` to `TX.9`: groups that took no part are empty,
     /// places without a group are taken out.
     fn store_captures(&mut self, link: &Link, argument: &[u8], value: Span) {
+        // Groups take a second, slower search.
+        self.store.budget.spend(2 * link.operator.steps(argument, value.len()));
         let mut captures = std::mem::take(&mut self.captures);
         link.operator.captures(argument, self.store.get(value), &mut captures);
         for group in 0..10 {
@@ -215,14 +230,16 @@ impl State {
             }
             Source::Items(collections, part) => {
                 for collection in collections {
-                    for index in 0..self.collections.items(*collection).len() {
+                    let count = self.collections.items(*collection).len();
+                    self.store.budget.spend(count as u64 * PER_VALUE);
+                    for index in 0..count {
                         let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
                         let selected = match &target.select {
                             Select::All | Select::Slot(_) => true,
                             Select::Key { key, hash } => {
                                 item.hash == *hash && self.store.text(item.name).eq_ignore_ascii_case(key)
                             }
-                            Select::Pattern { rx, .. } => rx.is_match(self.store.text(item.name)),
+                            Select::Pattern { rx, .. } => is_selected(rx, self.store.text(item.name)),
                         };
                         if selected {
                             let key = Key::Text(self.store.span(item.name));
@@ -235,6 +252,8 @@ impl State {
             }
             _ => self.collect_written(policy, rule, target, subjects),
         }
+        let covers = link.exclusions.len() + self.control.target_removals.len();
+        self.store.budget.spend((covers * (subjects.len() - first)) as u64 * PER_VALUE);
         self.leave_out(policy, rule, link, first, subjects);
         if target.count {
             let count = subjects.len() - first;
@@ -294,7 +313,7 @@ impl State {
                         }
                     }
                     for named in &self.collections.tx.values {
-                        if rx.is_match(self.store.get(named.name)) {
+                        if is_selected(rx, self.store.get(named.name)) {
                             push(Key::Text(named.name), named.value);
                         }
                     }
@@ -314,7 +333,7 @@ impl State {
                         Select::Key { key, hash } => {
                             named.hash == *hash && self.store.get(named.name).eq_ignore_ascii_case(key)
                         }
-                        Select::Pattern { rx, .. } => rx.is_match(self.store.get(named.name)),
+                        Select::Pattern { rx, .. } => is_selected(rx, self.store.get(named.name)),
                         Select::All | Select::Slot(_) => true,
                     };
                     if selected {
@@ -410,6 +429,11 @@ impl State {
         }
         self.store.finish(begin)
     }
+}
+
+/// Whether a pattern selects a name. One that is given up selects it: better one value too many.
+fn is_selected(rx: &Rx, name: &[u8]) -> bool {
+    rx.is_match(name).unwrap_or(true)
 }
 
 fn compare(number: Number, value: &[u8], with: i64) -> bool {

@@ -5,6 +5,7 @@ use parapet_seclang::ast::Variable;
 use super::State;
 use super::clock::{Calendar, calendar};
 use super::store::Span;
+use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
 use crate::policy::template::{Piece, Template};
@@ -13,7 +14,12 @@ use crate::variables::{Part, Source};
 impl State {
     /// Expands a template into a buffer. What has no value expands to nothing.
     pub(super) fn expand(&mut self, policy: &Policy, rule: Option<&Rule>, template: &Template, out: &mut Vec<u8>) {
+        let before = out.len();
         for piece in &template.pieces {
+            if out.len() > policy.limits.working_bytes {
+                self.store.budget.meet(Limit::WorkingBytes);
+                break;
+            }
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Tx(slot) => {
@@ -28,6 +34,7 @@ impl State {
                 }
             }
         }
+        self.store.budget.read(out.len() - before);
     }
 
     /// The same into a vector of its own.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use parapet_seclang::ast::{AllowScope, EngineMode};
 
 use super::State;
+use super::budget::PER_RULE;
+use crate::limits::Limit;
 use crate::operators::numeric;
 use crate::policy::Policy;
 use crate::policy::chains::ChainId;
@@ -62,7 +64,7 @@ impl<'a> Searched<'a> {
 impl State {
     /// Runs a phase. Only phase 5 runs after an intervention or an `allow` of everything.
     pub(super) fn run_phase(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
-        if self.control.engine == EngineMode::Off || self.is_let_through(phase) {
+        if self.control.engine == EngineMode::Off || self.is_let_through(phase) || self.is_over_budget() {
             return None;
         }
         let program = policy.parts.programs.get(usize::from(phase).checked_sub(1)?)?;
@@ -101,6 +103,10 @@ impl State {
                     continue;
                 }
             }
+            if self.is_over_budget() {
+                return None;
+            }
+            self.store.budget.spend(PER_RULE);
             let rule = policy.parts.rules.get(index)?;
             match step.quick.filter(|_| rule.links.len() == 1 && self.may_be_quick(policy)) {
                 // The quick test was the whole test.
@@ -164,6 +170,15 @@ impl State {
             None => run.use_whole(),
         }
         self.find_candidates(policy, run.program, &run.slice);
+    }
+
+    /// Whether the steps are used up: then no rule runs any more.
+    pub(super) fn is_over_budget(&mut self) -> bool {
+        let spent = self.store.budget.is_spent();
+        if spent {
+            self.store.budget.meet(Limit::Steps);
+        }
+        spent
     }
 
     /// Whether an earlier `allow` or intervention leaves this phase out.
@@ -271,7 +286,12 @@ impl State {
                 }
                 Source::Items(collections, part) => {
                     for collection in collections {
-                        for index in 0..self.collections.items(*collection).len() {
+                        let count = self.collections.items(*collection).len();
+                        self.store.budget.spend(count as u64);
+                        for index in 0..count {
+                            if self.is_over_budget() {
+                                return;
+                            }
                             let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
                             if let Some((key, hash)) = &watch.key
                                 && (item.hash != *hash || !self.store.text(item.name).eq_ignore_ascii_case(key))

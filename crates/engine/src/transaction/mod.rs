@@ -5,6 +5,7 @@
 //! when it matches; [`report`] keeps the findings.
 
 mod body;
+mod budget;
 mod clock;
 mod collections;
 mod effects;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LimitAction, Variable};
 
+use crate::limits::Limit;
 use crate::operators::Captures;
 use crate::policy::Policy;
 use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores};
@@ -101,7 +103,6 @@ struct Control {
     status: u16,
     now_micros: u64,
     elapsed: Duration,
-    arguments_dropped: bool,
 }
 
 impl State {
@@ -116,7 +117,7 @@ impl State {
 
     fn reset(&mut self, policy: &Policy) {
         let settings = policy.settings();
-        self.store.reset(policy.limits.working_bytes, policy.seed, policy.exhaustive);
+        self.store.reset(&policy.limits, policy.seed, policy.exhaustive);
         self.collections.reset(&policy.parts.names);
         self.reports.reset();
         self.matched.clear();
@@ -224,6 +225,7 @@ impl Transaction {
     /// A piece of the request body.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> BodyStatus {
         let Some((policy, state)) = self.parts() else { return BodyStatus::Partial };
+        state.store.budget.receive(chunk.len());
         let limit = state.control.request_body_limit;
         let action = state.limit_action(policy.settings().request_body_limit_action);
         let status = append(&mut state.request_body, chunk, limit, action);
@@ -271,6 +273,7 @@ impl Transaction {
     /// A piece of the response body.
     pub fn append_response_body(&mut self, chunk: &[u8]) -> BodyStatus {
         let Some((policy, state)) = self.parts() else { return BodyStatus::Partial };
+        state.store.budget.receive(chunk.len());
         let limit = state.control.response_body_limit;
         let action = state.limit_action(policy.settings().response_body_limit_action);
         let status = append(&mut state.response_body, chunk, limit, action);
@@ -341,10 +344,19 @@ impl Transaction {
         self.state().map_or(0, |state| state.store.used())
     }
 
-    /// Whether a limit left something out of inspection: text over [`Limits`](crate::Limits) or
-    /// arguments over `SecArgumentsLimit`.
+    /// Steps the transaction has taken, as [`Limits`](crate::Limits) count them.
+    pub fn steps(&self) -> u64 {
+        self.state().map_or(0, |state| state.store.budget.spent())
+    }
+
+    /// The limits that left something out of inspection.
+    pub fn limits_met(&self) -> impl Iterator<Item = Limit> {
+        Limit::ALL.iter().copied().filter(|limit| self.state().is_some_and(|state| state.store.budget.has_met(*limit)))
+    }
+
+    /// Whether a limit left something out of inspection.
     pub fn is_incomplete(&self) -> bool {
-        self.state().is_some_and(|state| state.store.exhausted() || state.control.arguments_dropped)
+        self.limits_met().next().is_some()
     }
 }
 

@@ -174,7 +174,7 @@ impl State {
             .audit_log_relevant_status
             .as_ref()
             .and_then(|pattern| Rx::compile(pattern).ok())
-            .is_some_and(|rx| self.control.status != 0 && rx.is_match(status.as_bytes()));
+            .is_some_and(|rx| self.control.status != 0 && rx.is_match(status.as_bytes()).unwrap_or(true));
         let relevant = found || by_status;
         let log = match self.control.audit_engine {
             AuditEngine::Off => false,

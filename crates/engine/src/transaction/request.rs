@@ -6,6 +6,7 @@ use parapet_seclang::ast::{BodyProcessor, Variable};
 
 use super::{Context, State};
 use crate::body::{cookies, urlencoded};
+use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
 
@@ -43,6 +44,7 @@ impl State {
 
     /// The request line.
     pub(super) fn request_line(&mut self, policy: &Policy, method: &[u8], uri: &[u8], protocol: &[u8]) {
+        self.store.budget.receive(method.len() + uri.len() + protocol.len());
         self.set(Variable::RequestMethod, method);
         self.set(Variable::RequestUriRaw, uri);
         self.set(Variable::RequestProtocol, protocol);
@@ -85,7 +87,9 @@ impl State {
             added += 1;
             !dropped
         });
-        self.control.arguments_dropped |= dropped;
+        if dropped {
+            self.store.budget.meet(Limit::Arguments);
+        }
         if invalid {
             self.set(Variable::UrlencodedError, b"1");
         }
@@ -105,16 +109,22 @@ impl State {
 
     /// A header.
     pub(super) fn request_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
+        self.store.budget.receive(name.len() + value.len());
         if !self.collections.add(Collection::RequestHeaders, name, value, policy.limits.headers, &mut self.store) {
-            self.control.arguments_dropped = true;
+            self.store.budget.meet(Limit::Headers);
             return;
         }
         if name.eq_ignore_ascii_case(b"cookie") {
             let most = policy.limits.collection_values;
             let (collections, store) = (&mut self.collections, &mut self.store);
+            let mut full = false;
             cookies::parse(value, &mut |name, value| {
-                collections.add(Collection::RequestCookies, name, value, most, store)
+                full = !collections.add(Collection::RequestCookies, name, value, most, store);
+                !full
             });
+            if full {
+                self.store.budget.meet(Limit::Values);
+            }
         } else if name.eq_ignore_ascii_case(b"content-type") {
             if starts_with(value, b"multipart/form-data") {
                 self.set_processor(BodyProcessor::Multipart);

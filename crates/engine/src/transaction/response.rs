@@ -3,12 +3,14 @@
 use parapet_seclang::ast::{EngineMode, Variable};
 
 use super::State;
+use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
 
 impl State {
     /// The status line.
     pub(super) fn response_line(&mut self, status: u16, protocol: &[u8]) {
+        self.store.budget.receive(protocol.len());
         self.control.status = status;
         self.set_number(Variable::ResponseStatus, u64::from(status));
         self.set(Variable::ResponseProtocol, protocol);
@@ -24,7 +26,11 @@ impl State {
 
     /// A header.
     pub(super) fn response_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
-        self.collections.add(Collection::ResponseHeaders, name, value, policy.limits.headers, &mut self.store);
+        self.store.budget.receive(name.len() + value.len());
+        if !self.collections.add(Collection::ResponseHeaders, name, value, policy.limits.headers, &mut self.store) {
+            self.store.budget.meet(Limit::Headers);
+            return;
+        }
         if name.eq_ignore_ascii_case(b"content-type") {
             self.set(Variable::ResponseContentType, value);
         } else if name.eq_ignore_ascii_case(b"content-length") {
@@ -37,13 +43,18 @@ impl State {
         if self.control.engine == EngineMode::Off || !self.control.response_body_access {
             return false;
         }
-        let kind = self.store.text(self.collections.scalar(Variable::ResponseContentType));
-        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        policy
-            .settings()
-            .response_mime_types
-            .iter()
-            .any(|listed| listed.eq_ignore_ascii_case(kind) || (kind.is_empty() && listed.as_slice() == b"null"))
+        let listed = &policy.settings().response_mime_types;
+        let is_listed = |kind: &[u8]| {
+            let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            listed.iter().any(|listed| listed.eq_ignore_ascii_case(kind) || (kind.is_empty() && *listed == b"null"))
+        };
+        // Nobody knows which of several types the client goes by, so one that is listed is enough.
+        let headers = self.collections.items(Collection::ResponseHeaders).iter();
+        let mut kinds = headers
+            .filter(|header| self.store.text(header.name).eq_ignore_ascii_case(b"content-type"))
+            .map(|header| self.store.text(header.value))
+            .peekable();
+        kinds.peek().is_none() && is_listed(b"") || kinds.any(is_listed)
     }
 
     /// Sets `RESPONSE_BODY`.

@@ -7,6 +7,8 @@
 
 use parapet_seclang::ast::Transformation;
 
+use super::budget::Budget;
+use crate::limits::{Limit, Limits};
 use crate::policy::chains::{ChainId, Chains};
 use crate::prefilter::classes::{self, ClassSet};
 use crate::prefilter::{Prefilter, Scratch};
@@ -60,7 +62,8 @@ struct Entry {
 pub(crate) struct Store {
     bytes: Vec<u8>,
     limit: usize,
-    exhausted: bool,
+    /// What was spent on reading and writing them.
+    pub(crate) budget: Budget,
     /// Transforms every time anew, whatever the classes of a string say.
     anew: bool,
     seed: u64,
@@ -75,9 +78,9 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Empties the store for the next transaction, keeping its memory. `limit` bounds the buffer in
-    /// bytes; `seed` makes hash collisions unpredictable; `anew` forgets transformations at once.
-    pub(crate) fn reset(&mut self, limit: usize, seed: u64, anew: bool) {
+    /// Empties the store for the next transaction, keeping its memory. `seed` makes hash collisions
+    /// unpredictable; `anew` forgets transformations at once.
+    pub(crate) fn reset(&mut self, limits: &Limits, seed: u64, anew: bool) {
         self.anew = anew;
         self.bytes.clear();
         self.entries.clear();
@@ -88,8 +91,8 @@ impl Store {
         } else {
             self.table.fill(0);
         }
-        self.limit = limit.min(u32::MAX as usize);
-        self.exhausted = false;
+        self.limit = limits.working_bytes.min(u32::MAX as usize);
+        self.budget = Budget::new(limits);
         self.seed = seed;
         self.intern(b"");
     }
@@ -111,11 +114,6 @@ impl Store {
         if self.table.len() > keep / 4 {
             self.table = Vec::new();
         }
-    }
-
-    /// Whether the buffer's limit was reached, so that something is missing from it.
-    pub(crate) fn exhausted(&self) -> bool {
-        self.exhausted
     }
 
     /// Bytes in use.
@@ -143,13 +141,22 @@ impl Store {
 
     /// Appends text; over the limit nothing is stored and the store is marked.
     pub(crate) fn push(&mut self, text: &[u8]) -> Span {
-        if self.bytes.len() + text.len() > self.limit {
-            self.exhausted = true;
+        self.budget.read(text.len());
+        if !self.has_room(text.len()) {
             return Span::default();
         }
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(text);
         Span { start, length: text.len() as u32 }
+    }
+
+    /// Whether so much more may be held; if not, the limit is met.
+    fn has_room(&mut self, more: usize) -> bool {
+        let room = self.used() + more <= self.limit;
+        if !room {
+            self.budget.meet(Limit::WorkingBytes);
+        }
+        room
     }
 
     /// Begins a text that is appended piece by piece; [`Store::finish`] ends it.
@@ -159,8 +166,8 @@ impl Store {
 
     /// Appends the text of a span.
     pub(crate) fn push_span(&mut self, span: Span) {
-        if self.bytes.len() + span.len() > self.limit {
-            self.exhausted = true;
+        self.budget.read(span.len());
+        if !self.has_room(span.len()) {
             return;
         }
         let start = span.start as usize;
@@ -176,14 +183,13 @@ impl Store {
 
     /// The string with this text.
     pub(crate) fn intern(&mut self, text: &[u8]) -> StringId {
+        self.budget.read(text.len());
         let hash = hash(text, self.seed);
         match self.find(text, hash) {
             Ok(id) => id,
+            Err(_) if !self.has_room(text.len() + size_of::<Entry>()) => StringId::EMPTY,
             Err(slot) => {
                 let span = self.push(text);
-                if span.len() < text.len() {
-                    return StringId::EMPTY;
-                }
                 self.insert(span, hash, slot)
             }
         }
@@ -191,10 +197,12 @@ impl Store {
 
     /// The string with the text of a span.
     pub(crate) fn intern_span(&mut self, span: Span) -> StringId {
+        self.budget.read(span.len());
         let text = self.bytes.get(span.start as usize..span.start as usize + span.len()).unwrap_or_default();
         let hash = hash(text, self.seed);
         match self.find(text, hash) {
             Ok(id) => id,
+            Err(_) if !self.has_room(size_of::<Entry>()) => StringId::EMPTY,
             Err(slot) => self.insert(span, hash, slot),
         }
     }
@@ -277,13 +285,21 @@ impl Store {
     }
 
     fn step_now(&mut self, id: StringId, step: u8, transformation: Transformation, width: usize) -> StringId {
-        let Some(entry) = self.entries.get_mut(id.0 as usize) else { return id };
-        if entry.images == NONE {
-            entry.images = (self.images.len() / width) as u32;
+        let Some(Entry { images, span, .. }) = self.entries.get(id.0 as usize).copied() else { return id };
+        let row = if images == NONE {
+            if !self.has_room(width * 4) {
+                return id;
+            }
+            let row = self.images.len() / width;
             self.images.resize(self.images.len() + width, NONE);
-        }
-        let cell = entry.images as usize * width + usize::from(step);
-        let span = entry.span;
+            if let Some(entry) = self.entries.get_mut(id.0 as usize) {
+                entry.images = row as u32;
+            }
+            row
+        } else {
+            images as usize
+        };
+        let cell = row * width + usize::from(step);
         if let Some(image) = self.images.get(cell).filter(|image| **image != NONE) {
             return StringId(*image);
         }
@@ -296,6 +312,7 @@ impl Store {
 
     /// The image of a text, if the transformation changes it.
     fn apply(&mut self, span: Span, transformation: Transformation) -> Option<StringId> {
+        self.budget.read(span.len());
         let mut out = std::mem::take(&mut self.scratch);
         let changed = transformations::apply(transformation, self.get(span), &mut out);
         let image = changed.then(|| self.intern(&out));
@@ -315,11 +332,15 @@ impl Store {
 
     fn scan_now(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
         let words = prefilter.words();
+        if !self.has_room(words * 8) {
+            return;
+        }
         let (Some(entry), Some(gates), Some(scratch)) =
             (self.entries.get_mut(id.0 as usize), self.gates.get_mut(which), self.scans.get_mut(which))
         else {
             return;
         };
+        self.budget.read(entry.span.len());
         let row = gates.len();
         if let (Some(place), Some(number)) = (entry.gates.get_mut(which), row.checked_div(words)) {
             *place = number as u32;
@@ -376,7 +397,7 @@ mod tests {
     #[test]
     fn equal_strings_are_one_and_different_ones_are_not() {
         let mut store = Store::default();
-        store.reset(1 << 20, 7, false);
+        store.reset(&Limits::default(), 7, false);
         let ids: Vec<StringId> = (0..2000).map(|n| store.intern(format!("value {n}").as_bytes())).collect();
         for (n, id) in ids.iter().enumerate() {
             assert_eq!(store.intern(format!("value {n}").as_bytes()), *id);
@@ -388,10 +409,11 @@ mod tests {
     #[test]
     fn a_full_store_keeps_what_it_has_and_says_so() {
         let mut store = Store::default();
-        store.reset(10, 7, false);
+        let two = size_of::<Entry>() * 2;
+        store.reset(&Limits { working_bytes: two + 10, ..Limits::default() }, 7, false);
         let id = store.intern(b"12345678");
         assert_eq!(store.intern(b"abcdef"), StringId::EMPTY);
-        assert!(store.exhausted());
+        assert!(store.budget.has_met(Limit::WorkingBytes));
         assert_eq!(store.text(id), b"12345678");
     }
 }
