@@ -2,14 +2,18 @@
 //!
 //! The fuzz targets feed them what a fuzzer finds, the tests below what a generator makes.
 
+mod choices;
+mod differential;
 mod operators;
 mod parsers;
 #[cfg(test)]
 mod random;
 mod reference;
+mod rules;
 mod transformations;
 
-pub use operators::{detect_sqli, detect_xss};
+pub use differential::{Twins, random_rules};
+pub use operators::{detect_sqli, detect_xss, operator};
 pub use parsers::{cookies, json, multipart, urlencoded, xml};
 #[cfg(test)]
 pub(crate) use random::Random;
@@ -91,6 +95,24 @@ mod tests {
             let mut input = vec![round as u8];
             input.extend(random.text(tokens, 24));
             transformation(&input);
+        }
+    }
+
+    #[test]
+    fn the_fast_way_finds_what_the_slow_way_finds_with_random_rules() {
+        let mut random = Random::new(9);
+        for _ in 0..5_000 {
+            let bytes: Vec<u8> = (0..random.below(400)).map(|_| random.below(256) as u8).collect();
+            random_rules(&bytes);
+        }
+    }
+
+    #[test]
+    fn operators_agree_with_their_plain_forms() {
+        let mut random = Random::new(10);
+        for _ in 0..50_000 {
+            let bytes: Vec<u8> = (0..random.below(60)).map(|_| random.below(256) as u8).collect();
+            operator(&bytes);
         }
     }
 
