@@ -28,6 +28,7 @@ mod loader;
 mod operators;
 mod policy;
 mod prefilter;
+pub mod trace;
 mod transaction;
 mod transformations;
 mod variables;

@@ -1,7 +1,7 @@
 //! The fast way and the slow way of running a policy find the same.
 //!
-//! Every request of the Core Rule Set's own regression tests runs through the same rules twice: with
-//! the prefilter and remembered transformations, and without.
+//! Every request of the Core Rule Set's own regression tests runs through the same rules three times: with
+//! the prefilter and remembered transformations, without them, and traced.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,6 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parapet_engine::trace::{Outcome, Trace, TraceLimits};
 use parapet_engine::{Context, Policy, Transaction};
 use serde_yaml_ng::Value;
 
@@ -54,8 +55,12 @@ fn load(root: &Path, name: &str) -> Policy {
 
 /// What a transaction found, in full.
 fn findings(policy: &Arc<Policy>, input: &Value) -> Vec<String> {
+    run(Transaction::new(Arc::clone(policy), Context::default()), input).0
+}
+
+/// Runs a request; also its trace, if there is one.
+fn run(mut transaction: Transaction, input: &Value) -> (Vec<String>, Option<Trace>) {
     let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut transaction = Transaction::new(Arc::clone(policy), Context::default());
     let method = if text("method").is_empty() { "GET" } else { text("method") };
     transaction.request_line(method.as_bytes(), text("uri").as_bytes(), b"HTTP/1.1");
     if let Some(headers) = input.get("headers").and_then(Value::as_mapping) {
@@ -75,7 +80,9 @@ fn findings(policy: &Arc<Policy>, input: &Value) -> Vec<String> {
     transaction.append_response_body(body.as_bytes());
     transaction.process_response_body();
     transaction.process_logging();
-    transaction.matches().map(|found| format!("{found:?}")).collect()
+    let mut findings: Vec<String> = transaction.matches().map(|found| format!("{found:?}")).collect();
+    findings.push(format!("{:?}", transaction.scores()));
+    (findings, transaction.take_trace())
 }
 
 fn inputs(directory: &Path, out: &mut Vec<(String, Value)>) {
@@ -98,6 +105,19 @@ fn inputs(directory: &Path, out: &mut Vec<(String, Value)>) {
     }
 }
 
+/// A trace tells of every rule once, and of as many matches to be logged as were found.
+fn check(trace: &Trace, rules: usize, findings: &[String]) {
+    assert_eq!(trace.rules.len(), rules);
+    let logged = trace.rules.iter().filter(|rule| rule.log && matches!(rule.outcome, Outcome::Matched { .. }));
+    let found = findings.iter().filter(|finding| finding.contains("log: true")).count();
+    assert_eq!(logged.count(), found);
+    for rule in &trace.rules {
+        if let Outcome::NotMatched { prefiltered: true } = rule.outcome {
+            assert!(rule.links.iter().all(|link| link.matched == 0), "rule {} is ruled out and matches", rule.id);
+        }
+    }
+}
+
 fn compare(root: &Path, every: usize) {
     let name = root.file_name().unwrap().to_string_lossy().into_owned();
     let fast = Arc::new(load(root, &name));
@@ -109,6 +129,10 @@ fn compare(root: &Path, every: usize) {
     for (place, input) in all.iter().step_by(every) {
         let expected = findings(&slow, input);
         assert_eq!(findings(&fast, input), expected, "{place}: {input:?}");
+        let traced = Transaction::new(Arc::clone(&fast), Context::default()).with_trace(TraceLimits::default());
+        let (traced, trace) = run(traced, input);
+        assert_eq!(traced, expected, "traced: {place}: {input:?}");
+        check(&trace.unwrap(), fast.rule_count(), &expected);
         found += expected.len();
     }
     assert!(found > all.len() / every, "{found} findings");

@@ -5,6 +5,7 @@
 //! transformation and action *names* are resolved against the closed sets below, so that everything
 //! that can be wrong with the text is reported with its place before the engine sees it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -113,6 +114,23 @@ pub struct Target {
     pub variable: Variable,
     /// Which members of a collection.
     pub selector: Selector,
+}
+
+/// As it is written in a list; bytes that are not UTF-8 are replaced.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.mode {
+            TargetMode::Include => "",
+            TargetMode::Exclude => "!",
+            TargetMode::Count => "&",
+        })?;
+        f.write_str(self.variable.name())?;
+        match &self.selector {
+            Selector::All => Ok(()),
+            Selector::Key(key) | Selector::XPath(key) => write!(f, ":{}", String::from_utf8_lossy(key)),
+            Selector::Regex(pattern) => write!(f, ":/{}/", String::from_utf8_lossy(pattern)),
+        }
+    }
 }
 
 /// How a target is taken.

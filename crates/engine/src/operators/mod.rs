@@ -348,6 +348,14 @@ impl Captures {
         self.groups.len()
     }
 
+    /// The place of a group in the tested value; `None` if it took no part or is text of the operator's own.
+    pub(crate) fn range(&self, group: usize) -> Option<(usize, usize)> {
+        match self.groups.get(group)? {
+            Group::Range(start, end) => Some((*start as usize, *end as usize)),
+            Group::Absent | Group::Text => None,
+        }
+    }
+
     /// The text of a group; `None` if it took no part in the match.
     pub(crate) fn get<'a>(&'a self, group: usize, value: &'a [u8]) -> Option<&'a [u8]> {
         match self.groups.get(group)? {

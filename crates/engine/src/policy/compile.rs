@@ -13,13 +13,14 @@ use super::chains::Chains;
 use super::exclusions::{self, Which};
 use super::names::{Names, Slot};
 use super::program::{Markers, Program};
-use super::rule::{Flow, Link, Meta, Operand, Quick, Rule, TargetRemoval};
+use super::rule::{Flow, Link, Meta, Operand, Quick, RemovedRule, Rule, TargetRemoval};
 use super::settings::Settings;
 use super::targets::{Exclusion, Select, Target, resolve_slots};
 use super::template::Template;
 use crate::error::CompileError;
 use crate::operators::{Checksum, IpMatch, Number, Operator, Pm, Rx, Text, ValidateByteRange, numeric};
 use crate::prefilter::{Need, Prefilter, set};
+use crate::trace::Place;
 use crate::variables::Source;
 
 /// A rule as the directives so far leave it.
@@ -48,6 +49,8 @@ pub(crate) struct Compiled {
     pub(crate) tx_removals: bool,
     pub(crate) removals: Vec<Vec<u64>>,
     pub(crate) target_removals: Vec<TargetRemoval>,
+    /// Rules that directives took out, for traces.
+    pub(crate) removed_rules: Vec<RemovedRule>,
     pub(crate) hash: String,
 }
 
@@ -70,9 +73,11 @@ pub(crate) fn compile(configuration: &Configuration, loader: &dyn Loader) -> Res
 }
 
 /// What the walk over the directives leaves.
+#[derive(Default)]
 struct Walked {
     settings: Settings,
     drafts: Vec<Draft>,
+    removed_rules: Vec<RemovedRule>,
     /// Markers and their places among rules and markers.
     markers: Vec<(Vec<u8>, usize)>,
 }
@@ -99,9 +104,35 @@ impl Compiler<'_> {
         self.errors.push(CompileError { file, line: span.line, column: span.column, message });
     }
 
+    fn digest_files(&mut self) {
+        for file in &self.configuration.files {
+            self.digest.update(file.as_os_str().as_encoded_bytes());
+            if let Ok(text) = self.loader.read(file) {
+                self.digest.update(&text);
+            }
+        }
+    }
+
+    fn place(&self, span: ast::Span) -> Place {
+        let file = self.configuration.files.get(span.file as usize).map(Arc::clone).unwrap_or_default();
+        Place { file, line: span.line }
+    }
+
+    /// What is kept of a rule that the directive at `by` takes out.
+    fn removed(&self, draft: &Draft, by: ast::Span) -> RemovedRule {
+        let head = draft.rule.links.first();
+        let (span, actions) = head.map(|head| (head.span, head.actions.as_slice())).unwrap_or_default();
+        RemovedRule {
+            id: actions::id_of(actions),
+            phase: actions::phase_of(actions),
+            place: self.place(span),
+            by: self.place(by),
+        }
+    }
+
     /// Takes the directives in order; each changes only what stands before it.
     fn walk(&mut self) -> Walked {
-        let mut walked = Walked { settings: Settings::default(), drafts: Vec::new(), markers: Vec::new() };
+        let mut walked = Walked::default();
         let mut defaults: Arc<[Defaults; 5]> = Arc::default();
         let mut mime_types_set = false;
         for (order, directive) in self.configuration.directives.iter().enumerate() {
@@ -122,24 +153,20 @@ impl Compiler<'_> {
                     exclusions::update_actions(&mut walked.drafts, *id, *link, actions);
                 }
                 DirectiveKind::Setting(setting) => walked.settings.apply(setting, &mut mime_types_set),
-                other => {
-                    if let Err(message) = exclude(&mut walked.drafts, other) {
-                        self.error(directive.span, message);
+                other => match exclude(&mut walked.drafts, other) {
+                    Ok(removed) => {
+                        walked.removed_rules.extend(removed.iter().map(|draft| self.removed(draft, directive.span)));
                     }
-                }
+                    Err(message) => self.error(directive.span, message),
+                },
             }
         }
         walked
     }
 
     fn finish(&mut self, walked: Walked) -> Compiled {
-        let Walked { settings, mut drafts, markers } = walked;
-        for file in &self.configuration.files {
-            self.digest.update(file.as_os_str().as_encoded_bytes());
-            if let Ok(text) = self.loader.read(file) {
-                self.digest.update(&text);
-            }
-        }
+        let Walked { settings, mut drafts, removed_rules, markers } = walked;
+        self.digest_files();
         let phase_of = |draft: &Draft| draft.rule.links.first().map_or(2, |head| actions::phase_of(&head.actions));
         drafts.sort_by_key(|draft| (phase_of(draft), draft.order));
 
@@ -205,6 +232,7 @@ impl Compiler<'_> {
                 .any(|removal| removal.exclusions.iter().any(|exclusion| exclusion.variable == ast::Variable::Tx)),
             removals,
             target_removals,
+            removed_rules,
             hash: hex::encode(self.digest.finalize_reset()).chars().take(16).collect(),
         }
     }
@@ -259,7 +287,8 @@ impl Compiler<'_> {
         let mut excluded = Vec::new();
         for target in &link.targets {
             let outcome = if target.mode == TargetMode::Exclude {
-                Exclusion::compile(target, &mut self.names).map(|exclusion| excluded.push(exclusion))
+                Exclusion::compile(target, self.place(target.span), &mut self.names)
+                    .map(|exclusion| excluded.push(exclusion))
             } else {
                 Target::compile(target, &mut self.names).map(|target| targets.push(target))
             };
@@ -306,6 +335,8 @@ impl Compiler<'_> {
             multi_match,
             effects,
             operator_text,
+            targets_text: link.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join("|").into(),
+            line: link.span.line,
         };
         (compiled, need)
     }
@@ -447,7 +478,7 @@ impl Compiler<'_> {
                 _ => continue,
             };
             let exclusions: Result<Vec<_>, _> =
-                targets.iter().map(|target| Exclusion::compile(target, &mut self.names)).collect();
+                targets.iter().map(|t| Exclusion::compile(t, self.place(t.span), &mut self.names)).collect();
             let span = targets.first().map(|target| target.span).unwrap_or_default();
             of_targets.push(
                 which
@@ -473,24 +504,24 @@ impl Compiler<'_> {
     }
 }
 
-/// Applies a directive that removes rules or changes their targets.
-fn exclude(drafts: &mut Vec<Draft>, directive: &DirectiveKind) -> Result<(), String> {
-    match directive {
-        DirectiveKind::RemoveById(ranges) => exclusions::remove(drafts, &Which::Ids(ranges)),
-        DirectiveKind::RemoveByTag(pattern) => exclusions::remove(drafts, &Which::tag_pattern(pattern)?),
-        DirectiveKind::RemoveByMsg(pattern) => exclusions::remove(drafts, &Which::msg_pattern(pattern)?),
-        DirectiveKind::UpdateTargetById(ranges, targets) => {
-            exclusions::update_targets(drafts, &Which::Ids(ranges), targets);
+/// Applies a directive that removes rules or changes their targets; returns the rules it removes.
+fn exclude(drafts: &mut Vec<Draft>, directive: &DirectiveKind) -> Result<Vec<Draft>, String> {
+    let (which, targets) = match directive {
+        DirectiveKind::RemoveById(ranges) => (Which::Ids(ranges), None),
+        DirectiveKind::RemoveByTag(pattern) => (Which::tag_pattern(pattern)?, None),
+        DirectiveKind::RemoveByMsg(pattern) => (Which::msg_pattern(pattern)?, None),
+        DirectiveKind::UpdateTargetById(ranges, targets) => (Which::Ids(ranges), Some(targets)),
+        DirectiveKind::UpdateTargetByTag(pattern, targets) => (Which::tag_pattern(pattern)?, Some(targets)),
+        DirectiveKind::UpdateTargetByMsg(pattern, targets) => (Which::msg_pattern(pattern)?, Some(targets)),
+        _ => return Ok(Vec::new()),
+    };
+    match targets {
+        None => Ok(exclusions::remove(drafts, &which)),
+        Some(targets) => {
+            exclusions::update_targets(drafts, &which, targets);
+            Ok(Vec::new())
         }
-        DirectiveKind::UpdateTargetByTag(pattern, targets) => {
-            exclusions::update_targets(drafts, &Which::tag_pattern(pattern)?, targets);
-        }
-        DirectiveKind::UpdateTargetByMsg(pattern, targets) => {
-            exclusions::update_targets(drafts, &Which::msg_pattern(pattern)?, targets);
-        }
-        _ => {}
     }
-    Ok(())
 }
 
 fn flow_of(actions: &[ast::Action], phase: u8, index: usize, markers: &mut Markers) -> Flow {

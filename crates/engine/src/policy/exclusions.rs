@@ -60,9 +60,9 @@ impl Which<'_> {
     }
 }
 
-/// Takes rules out.
-pub(crate) fn remove(drafts: &mut Vec<Draft>, which: &Which<'_>) {
-    drafts.retain(|draft| !which.includes(&draft.rule));
+/// Takes rules out and returns them.
+pub(crate) fn remove(drafts: &mut Vec<Draft>, which: &Which<'_>) -> Vec<Draft> {
+    drafts.extract_if(.., |draft| which.includes(&draft.rule)).collect()
 }
 
 /// Adds variables to the first link of rules, and exclusions to all their links.

@@ -10,6 +10,7 @@ use super::names::Slot;
 use super::targets::{Exclusion, Target};
 use super::template::Template;
 use crate::operators::{Number, Operator};
+use crate::trace::Place;
 
 /// A rule: one link, or a chain of them.
 pub(crate) struct Rule {
@@ -62,6 +63,10 @@ pub(crate) struct Link {
     pub(crate) effects: Vec<Effect>,
     /// `!@op argument`, for reports.
     pub(crate) operator_text: Vec<u8>,
+    /// The list of variables, for traces.
+    pub(crate) targets_text: Box<str>,
+    /// Line on which it begins.
+    pub(crate) line: u32,
 }
 
 /// A test on `TX` alone.
@@ -141,6 +146,15 @@ pub(crate) enum Ctl {
     RequestBodyProcessor(BodyProcessor),
     ResponseBodyAccess(bool),
     ResponseBodyLimit(u64),
+}
+
+/// A rule that a directive took out of the policy.
+pub(crate) struct RemovedRule {
+    pub(crate) id: u32,
+    pub(crate) phase: u8,
+    pub(crate) place: Place,
+    /// Where the directive is written.
+    pub(crate) by: Place,
 }
 
 /// Targets that `ctl` takes out of some rules.

@@ -6,6 +6,7 @@ use parapet_seclang::ast::{self, Selector, TargetMode, Variable};
 
 use super::names::{Names, Slot};
 use crate::operators::Rx;
+use crate::trace::Place;
 use crate::variables::{Collection, Part, Source, key_hash};
 
 /// One variable of a rule's list.
@@ -39,6 +40,10 @@ pub(crate) enum Select {
 pub(crate) struct Exclusion {
     pub(crate) variable: Variable,
     pub(crate) select: Select,
+    /// As it is written, without `!`; for traces.
+    pub(crate) text: Box<str>,
+    /// Where it is written.
+    pub(crate) place: Place,
 }
 
 impl Target {
@@ -56,13 +61,14 @@ impl Target {
 }
 
 impl Exclusion {
-    /// Compiles an exclusion.
-    pub(crate) fn compile(target: &ast::Target, names: &mut Names) -> Result<Exclusion, String> {
+    /// Compiles an exclusion that is written at `place`.
+    pub(crate) fn compile(target: &ast::Target, place: Place, names: &mut Names) -> Result<Exclusion, String> {
         let select = match (&target.selector, target.variable) {
             (Selector::XPath(path), _) => key(path),
             (selector, variable) => compile_select(variable, selector, names)?,
         };
-        Ok(Exclusion { variable: target.variable, select })
+        let text = target.to_string().trim_start_matches('!').into();
+        Ok(Exclusion { variable: target.variable, select, text, place })
     }
 
     /// Whether it takes out the member `name` of `variable`. A pattern that is given up takes out nothing.

@@ -24,6 +24,11 @@ impl Budget {
         Budget { spent: 0, allowed: limits.steps, per_byte: limits.steps_per_byte, met: 0 }
     }
 
+    /// Allows any number of steps.
+    pub(crate) fn lift(&mut self) {
+        self.allowed = u64::MAX;
+    }
+
     /// The transaction was given something to inspect.
     pub(crate) fn receive(&mut self, bytes: usize) {
         self.allowed = self.allowed.saturating_add(self.per_byte.saturating_mul(bytes as u64));

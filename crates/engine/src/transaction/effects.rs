@@ -15,37 +15,44 @@ use crate::variables::Collection;
 impl State {
     /// Applies the effects of a link, in order.
     pub(super) fn apply_effects(&mut self, policy: &Policy, rule: &Rule, link: &Link) {
+        if self.recorder.is_some() {
+            return self.apply_effects_traced(policy, rule, link);
+        }
         for effect in &link.effects {
-            match effect {
-                Effect::SetTx { slot, change, ledger } => {
-                    let before = self.collections.slot(*slot);
-                    let value = self.changed(policy, rule, before, change);
-                    if *ledger {
-                        let number = |span: Option<Span>| span.map_or(0, |span| numeric::parse(self.store.get(span)));
-                        let amount = number(value).saturating_sub(number(before));
-                        self.reports.add_score(*slot, amount, policy.limits.matches);
-                    }
-                    self.collections.set_slot(*slot, value);
+            self.apply_effect(policy, rule, effect);
+        }
+    }
+
+    pub(super) fn apply_effect(&mut self, policy: &Policy, rule: &Rule, effect: &Effect) {
+        match effect {
+            Effect::SetTx { slot, change, ledger } => {
+                let before = self.collections.slot(*slot);
+                let value = self.changed(policy, rule, before, change);
+                if *ledger {
+                    let number = |span: Option<Span>| span.map_or(0, |span| numeric::parse(self.store.get(span)));
+                    let amount = number(value).saturating_sub(number(before));
+                    self.reports.add_score(*slot, amount, policy.limits.matches);
                 }
-                Effect::SetTxNamed { name, change } => self.set_tx_named(policy, rule, name, change),
-                Effect::SetPersistent { collection, name, change } => {
-                    self.set_persistent(policy, rule, *collection, name, change);
-                }
-                Effect::InitCollection { collection, key } => {
-                    let text = self.expand_to_vec(policy, Some(rule), key);
-                    let key = self.store.push(&text);
-                    self.collections.persistent_mut(*collection).key = Some(key);
-                }
-                Effect::SetEnv { name, value } => {
-                    let name = self.expand_to_vec(policy, Some(rule), name);
-                    let value = self.expand_to_vec(policy, Some(rule), value);
-                    self.collections.remove(Collection::Env, &name, &self.store);
-                    if !self.collections.add(Collection::Env, &name, &value, policy.limits.variables, &mut self.store) {
-                        self.store.budget.meet(Limit::Variables);
-                    }
-                }
-                Effect::Ctl(ctl) => self.control(policy, ctl),
+                self.collections.set_slot(*slot, value);
             }
+            Effect::SetTxNamed { name, change } => self.set_tx_named(policy, rule, name, change),
+            Effect::SetPersistent { collection, name, change } => {
+                self.set_persistent(policy, rule, *collection, name, change);
+            }
+            Effect::InitCollection { collection, key } => {
+                let text = self.expand_to_vec(policy, Some(rule), key);
+                let key = self.store.push(&text);
+                self.collections.persistent_mut(*collection).key = Some(key);
+            }
+            Effect::SetEnv { name, value } => {
+                let name = self.expand_to_vec(policy, Some(rule), name);
+                let value = self.expand_to_vec(policy, Some(rule), value);
+                self.collections.remove(Collection::Env, &name, &self.store);
+                if !self.collections.add(Collection::Env, &name, &value, policy.limits.variables, &mut self.store) {
+                    self.store.budget.meet(Limit::Variables);
+                }
+            }
+            Effect::Ctl(ctl) => self.control(policy, ctl),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::operators::{GivenUp, Number, Operator, Rx, numeric};
 use crate::policy::Policy;
 use crate::policy::names::Slot;
 use crate::policy::rule::{Link, Quick, Rule};
-use crate::policy::targets::{Select, Target};
+use crate::policy::targets::{Exclusion, Select, Target};
 use crate::prefilter;
 use crate::variables::{Part, Source};
 
@@ -32,12 +32,12 @@ pub(crate) enum Key {
 /// A value to test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject {
-    name: Name,
-    value: Value,
+    pub(super) name: Name,
+    pub(super) value: Value,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Value {
+pub(super) enum Value {
     /// A string of the transaction, not transformed yet.
     String(StringId),
     /// The same, transformed.
@@ -91,7 +91,7 @@ impl State {
     }
 
     /// Notes a match of a whole rule.
-    fn conclude(&mut self, policy: &Policy, rule: &Rule, index: usize, head_matches: usize) {
+    pub(super) fn conclude(&mut self, policy: &Policy, rule: &Rule, index: usize, head_matches: usize) {
         if let Some(severity) = rule.meta.severity {
             let highest = self.control.highest_severity.map_or(severity, |highest| highest.min(severity));
             self.control.highest_severity = Some(highest);
@@ -108,7 +108,7 @@ impl State {
         }
         let mut subjects = std::mem::take(&mut self.subjects);
         subjects.clear();
-        let gate = (head && !policy.exhaustive && !link.multi_match && link.is_steady()).then_some(rule.bit as usize);
+        let gate = (head && !self.plain && !link.multi_match && link.is_steady()).then_some(rule.bit as usize);
         for target in &link.targets {
             self.collect(policy, rule, link, target, gate, &mut subjects);
         }
@@ -168,7 +168,15 @@ impl State {
     }
 
     /// Tests one transformed value; on a match stores captures and applies the link's effects.
-    fn test(&mut self, policy: &Policy, rule: &Rule, link: &Link, argument: &[u8], name: Name, value: Span) -> bool {
+    pub(super) fn test(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        link: &Link,
+        argument: &[u8],
+        name: Name,
+        value: Span,
+    ) -> bool {
         self.store.budget.spend(PER_VALUE + link.operator.steps(argument, value.len()));
         let text = self.store.get(value);
         let outcome = match (&link.operator, link.number) {
@@ -222,6 +230,25 @@ impl State {
         subjects: &mut Vec<Subject>,
     ) {
         let first = subjects.len();
+        self.gather(policy, rule, link, target, gate, subjects);
+        let covers = link.exclusions.len() + self.control.target_removals.len();
+        self.store.budget.spend((covers * (subjects.len() - first)) as u64 * PER_VALUE);
+        self.leave_out(policy, rule, link, first, subjects);
+        if target.count {
+            self.count(target, first, subjects);
+        }
+    }
+
+    /// Gathers the values of one variable, those that exclusions cover among them.
+    pub(super) fn gather(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        link: &Link,
+        target: &Target,
+        gate: Option<usize>,
+        subjects: &mut Vec<Subject>,
+    ) {
         match target.source {
             Source::Scalar(variable) => {
                 let name = Name { variable: target.variable, key: Key::None };
@@ -252,22 +279,21 @@ impl State {
             }
             _ => self.collect_written(policy, rule, target, subjects),
         }
-        let covers = link.exclusions.len() + self.control.target_removals.len();
-        self.store.budget.spend((covers * (subjects.len() - first)) as u64 * PER_VALUE);
-        self.leave_out(policy, rule, link, first, subjects);
-        if target.count {
-            let count = subjects.len() - first;
-            subjects.truncate(first);
-            let mut digits = [0u8; 20];
-            let text = self.store.push(super::clock::decimal(count as u64, &mut digits));
-            let key = match &target.select {
-                Select::Key { key, .. } => Key::Text(self.store.push(key)),
-                Select::Slot(slot) => Key::Slot(*slot),
-                _ => Key::None,
-            };
-            let name = Name { variable: target.variable, key };
-            subjects.push(Subject { name, value: Value::Text(text) });
-        }
+    }
+
+    /// Puts the number of the values from `first` on in their place.
+    pub(super) fn count(&mut self, target: &Target, first: usize, subjects: &mut Vec<Subject>) {
+        let count = subjects.len() - first;
+        subjects.truncate(first);
+        let mut digits = [0u8; 20];
+        let text = self.store.push(super::clock::decimal(count as u64, &mut digits));
+        let key = match &target.select {
+            Select::Key { key, .. } => Key::Text(self.store.push(key)),
+            Select::Slot(slot) => Key::Slot(*slot),
+            _ => Key::None,
+        };
+        let name = Name { variable: target.variable, key };
+        subjects.push(Subject { name, value: Value::Text(text) });
     }
 
     /// Adds a value, unless the prefilter says that the rule cannot match it.
@@ -285,13 +311,18 @@ impl State {
             return;
         };
         let image = self.image(policy, value, link.chain);
-        let which = usize::from(gate >= policy.parts.response_bit);
-        let gate = if which == 0 { gate } else { gate - policy.parts.response_bit };
-        let prefilter = &policy.parts.prefilters[which];
-        self.store.scan(image, which, prefilter);
-        if prefilter::is_set(self.store.gates(image, which, prefilter.words()), gate) {
+        if self.opens(policy, image, gate) {
             subjects.push(Subject { name, value: Value::Image(image) });
         }
+    }
+
+    /// Whether the prefilter lets a transformed value pass the gate of the rule with this bit.
+    pub(super) fn opens(&mut self, policy: &Policy, image: StringId, bit: usize) -> bool {
+        let which = usize::from(bit >= policy.parts.response_bit);
+        let gate = if which == 0 { bit } else { bit - policy.parts.response_bit };
+        let prefilter = &policy.parts.prefilters[which];
+        self.store.scan(image, which, prefilter);
+        prefilter::is_set(self.store.gates(image, which, prefilter.words()), gate)
     }
 
     /// Values that rules write or that are worked out.
@@ -380,36 +411,56 @@ impl State {
     }
 
     /// Takes out the values that the rule's exclusions or `ctl` cover.
-    fn leave_out(&self, policy: &Policy, rule: &Rule, link: &Link, first: usize, subjects: &mut Vec<Subject>) {
-        let removals = || {
-            self.control.target_removals.iter().filter_map(|index| {
-                let removal = policy.parts.target_removals.get(usize::from(*index))?;
-                prefilter::is_set(&removal.rules, rule.bit as usize).then_some(&removal.exclusions)
-            })
-        };
-        if link.exclusions.is_empty() && removals().next().is_none() {
+    pub(super) fn leave_out(
+        &self,
+        policy: &Policy,
+        rule: &Rule,
+        link: &Link,
+        first: usize,
+        subjects: &mut Vec<Subject>,
+    ) {
+        if link.exclusions.is_empty() && self.removals_of(policy, rule).next().is_none() {
             return;
         }
-        let names = &policy.parts.names;
         let mut kept = first;
         for index in first..subjects.len() {
             let Some(subject) = subjects.get(index).copied() else { break };
-            let key = match subject.name.key {
-                Key::None => &[][..],
-                Key::Text(span) => self.store.get(span),
-                Key::Slot(slot) => names.spelled(slot),
-            };
-            let covered = link
-                .exclusions
-                .iter()
-                .chain(removals().flatten())
-                .any(|exclusion| exclusion.covers(subject.name.variable, key, names));
-            if !covered {
+            if self.exclusion_of(policy, rule, link, subject.name).is_none() {
                 subjects.swap(kept, index);
                 kept += 1;
             }
         }
         subjects.truncate(kept);
+    }
+
+    /// Target removals by `ctl` that concern a rule.
+    fn removals_of<'p>(&self, policy: &'p Policy, rule: &Rule) -> impl Iterator<Item = (u16, &'p [Exclusion])> {
+        self.control.target_removals.iter().filter_map(|index| {
+            let removal = policy.parts.target_removals.get(usize::from(*index))?;
+            let concerned = prefilter::is_set(&removal.rules, rule.bit as usize);
+            concerned.then_some((*index, removal.exclusions.as_slice()))
+        })
+    }
+
+    /// The exclusion that keeps a value from a link, and the number of the removal by `ctl` it is part of.
+    pub(super) fn exclusion_of<'p>(
+        &self,
+        policy: &'p Policy,
+        rule: &Rule,
+        link: &'p Link,
+        name: Name,
+    ) -> Option<(Option<u16>, &'p Exclusion)> {
+        let names = &policy.parts.names;
+        let key = match name.key {
+            Key::None => &[][..],
+            Key::Text(span) => self.store.get(span),
+            Key::Slot(slot) => names.spelled(slot),
+        };
+        let own = link.exclusions.iter().map(|exclusion| (None, exclusion));
+        let removed = self
+            .removals_of(policy, rule)
+            .flat_map(|(index, exclusions)| exclusions.iter().map(move |exclusion| (Some(index), exclusion)));
+        own.chain(removed).find(|(_, exclusion)| exclusion.covers(name.variable, key, names))
     }
 
     /// Writes a name as reports show it, such as `ARGS:q`.

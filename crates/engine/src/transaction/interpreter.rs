@@ -63,7 +63,7 @@ impl<'a> Searched<'a> {
 
 impl State {
     /// Runs a phase. Only phase 5 runs after an intervention or an `allow` of everything.
-    pub(super) fn run_phase(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
+    pub(super) fn run_phase_quickly(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
         if self.control.engine == EngineMode::Off || self.is_let_through(phase) || self.is_over_budget() {
             return None;
         }
@@ -76,7 +76,7 @@ impl State {
             run.position = rule.saturating_sub(program.rules.start);
             run.use_whole();
         }
-        if policy.exhaustive || !self.gates_stand(policy, program) {
+        if !self.gates_stand(policy, program) {
             run.use_whole();
         }
         self.find_candidates(policy, program, &run.slice);
@@ -140,7 +140,7 @@ impl State {
 
     /// Whether numbers in `TX` decide quick tests: not if `ctl` may have taken them out of a rule.
     fn may_be_quick(&self, policy: &Policy) -> bool {
-        !policy.exhaustive && (!policy.parts.tx_removals || self.control.target_removals.is_empty())
+        !policy.parts.tx_removals || self.control.target_removals.is_empty()
     }
 
     /// Whether all gates of a phase are in force.
@@ -182,7 +182,7 @@ impl State {
     }
 
     /// Whether an earlier `allow` or intervention leaves this phase out.
-    fn is_let_through(&self, phase: u8) -> bool {
+    pub(super) fn is_let_through(&self, phase: u8) -> bool {
         if phase == 5 {
             return false;
         }
@@ -211,7 +211,7 @@ impl State {
     }
 
     /// What a matching rule's disruptive action does now: `Some` ends the phase.
-    fn decide(&mut self, policy: &Policy, rule: &Rule, phase: u8) -> Option<Option<Intervention>> {
+    pub(super) fn decide(&mut self, policy: &Policy, rule: &Rule, phase: u8) -> Option<Option<Intervention>> {
         if self.control.engine != EngineMode::On {
             return None;
         }
@@ -273,10 +273,6 @@ impl State {
     fn find_candidates(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
         self.candidates.clear();
         self.candidates.resize(program.words.len(), 0);
-        if policy.exhaustive {
-            self.candidates.fill(u64::MAX);
-            return;
-        }
         let searched = Searched::of(policy, program);
         for watch in &slice.watches {
             match watch.source {

@@ -1,8 +1,9 @@
 //! One request and its response on their way through the five phases of a policy.
 //!
 //! [`request`], [`body`] and [`response`] turn what the client and the server sent into collections;
-//! [`interpreter`] runs the rules of a phase, [`evaluate`] one link of a rule, [`effects`] what it does
-//! when it matches; [`report`] keeps the findings.
+//! [`interpreter`] runs the rules of a phase ([`plain`] the slow way), [`evaluate`] one link of a rule,
+//! [`effects`] what it does when it matches; [`report`] keeps the findings, [`recorder`] and [`traced`] the
+//! trace, if there is to be one.
 
 mod body;
 mod budget;
@@ -12,10 +13,14 @@ mod effects;
 mod evaluate;
 mod expand;
 mod interpreter;
+mod plain;
+mod recorder;
 mod report;
 mod request;
 mod response;
 pub(crate) mod store;
+mod traced;
+mod traced_effects;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +31,11 @@ use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, L
 use crate::limits::Limit;
 use crate::operators::Captures;
 use crate::policy::Policy;
+use crate::trace::{Trace, TraceLimits};
 use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores};
 use collections::Collections;
 use evaluate::{MatchedValue, Subject};
+use recorder::Recorder;
 use report::Reports;
 use store::Store;
 
@@ -77,6 +84,10 @@ pub(crate) struct State {
     subjects: Vec<Subject>,
     expanded: Vec<u8>,
     captures: Captures,
+    /// Runs every rule on every value, as the rules are written.
+    plain: bool,
+    /// Present while the transaction is traced.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// What `ctl` and flow actions have changed.
@@ -101,6 +112,8 @@ struct Control {
     interrupted: bool,
     highest_severity: Option<u8>,
     status: u16,
+    /// The last phase that began; 0 before the first.
+    phase: u8,
     now_micros: u64,
     elapsed: Duration,
 }
@@ -121,6 +134,8 @@ impl State {
         self.collections.reset(&policy.parts.names);
         self.reports.reset();
         self.matched.clear();
+        self.plain = policy.exhaustive;
+        self.recorder = None;
         let mut removed = std::mem::take(&mut self.control.removed);
         removed.clear();
         let mut target_removals = std::mem::take(&mut self.control.target_removals);
@@ -153,8 +168,15 @@ impl State {
     }
 }
 
-/// One request and its response. Owns copies of everything it is given; its buffers return to the
-/// policy when it is dropped.
+/// One request and its response.
+///
+/// A transaction owns copies of everything it is given, and its buffers return to the policy when it is
+/// dropped. Calls belong in the order of the story: request line and headers,
+/// [`process_request_headers`](Self::process_request_headers), body,
+/// [`process_request_body`](Self::process_request_body), then the same of the response, and
+/// [`process_logging`](Self::process_logging) at the end. Calls in another order do no harm: each phase
+/// runs at most once and none after a later one; what comes after the phase that would inspect it is
+/// not inspected. After an intervention only `process_logging` does anything.
 pub struct Transaction {
     policy: Arc<Policy>,
     // Present until it is given back on drop.
@@ -190,6 +212,26 @@ impl Transaction {
         }
     }
 
+    /// The same transaction, recorded rule by rule. To be called before anything else: what happened
+    /// before is not in the trace.
+    ///
+    /// A traced transaction runs every rule on every value, which takes many times as long, and has no
+    /// limit of steps. Verdict, findings and scores are those of a transaction that is not traced, unless
+    /// that one meets [`Limit::Steps`].
+    #[must_use]
+    pub fn with_trace(mut self, limits: TraceLimits) -> Transaction {
+        if let Some((_, state)) = self.parts() {
+            state.record(limits);
+        }
+        self
+    }
+
+    /// Ends the recording; `None` if there is none.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        let (policy, state) = self.parts()?;
+        state.take_trace(policy)
+    }
+
     /// How long the transaction has taken so far, for `DURATION`.
     pub fn set_elapsed(&mut self, elapsed: Duration) {
         if let Some((_, state)) = self.parts() {
@@ -214,7 +256,7 @@ impl Transaction {
     /// Runs phase 1.
     pub fn process_request_headers(&mut self) -> Option<Intervention> {
         let (policy, state) = self.parts()?;
-        state.run_phase(policy, 1)
+        state.begins(1).then(|| state.run_phase(policy, 1))?
     }
 
     /// Whether the request body is to be passed in.
@@ -238,7 +280,7 @@ impl Transaction {
     /// Parses the request body and runs phase 2. To be called for every request.
     pub fn process_request_body(&mut self) -> Option<Intervention> {
         let (policy, state) = self.parts()?;
-        if state.control.engine == EngineMode::Off {
+        if !state.begins(2) || state.control.engine == EngineMode::Off {
             return None;
         }
         state.read_request_body(policy);
@@ -262,7 +304,7 @@ impl Transaction {
     /// Runs phase 3.
     pub fn process_response_headers(&mut self) -> Option<Intervention> {
         let (policy, state) = self.parts()?;
-        state.run_phase(policy, 3)
+        state.begins(3).then(|| state.run_phase(policy, 3))?
     }
 
     /// Whether the response body is to be passed in: access is on and its type is listed.
@@ -286,7 +328,7 @@ impl Transaction {
     /// Runs phase 4.
     pub fn process_response_body(&mut self) -> Option<Intervention> {
         let (policy, state) = self.parts()?;
-        if state.control.engine == EngineMode::Off {
+        if !state.begins(4) || state.control.engine == EngineMode::Off {
             return None;
         }
         state.read_response_body();
@@ -295,7 +337,9 @@ impl Transaction {
 
     /// Runs phase 5. To be called once, at the end, also after an intervention.
     pub fn process_logging(&mut self) {
-        if let Some((policy, state)) = self.parts() {
+        if let Some((policy, state)) = self.parts()
+            && state.begins(5)
+        {
             state.run_phase(policy, 5);
         }
     }
@@ -361,6 +405,17 @@ impl Transaction {
 }
 
 impl State {
+    /// Whether a phase may run: each does once, and none after a later one.
+    fn begins(&mut self, phase: u8) -> bool {
+        let begins = phase > self.control.phase;
+        self.control.phase = self.control.phase.max(phase);
+        begins
+    }
+
+    fn run_phase(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
+        if self.plain { self.run_phase_plainly(policy, phase) } else { self.run_phase_quickly(policy, phase) }
+    }
+
     /// A mode that never refuses cannot refuse a body either.
     fn limit_action(&self, configured: LimitAction) -> LimitAction {
         if self.control.engine == EngineMode::On { configured } else { LimitAction::ProcessPartial }

@@ -97,6 +97,11 @@ impl Store {
         self.intern(b"");
     }
 
+    /// Forgets transformations at once from now on.
+    pub(crate) fn transform_anew(&mut self) {
+        self.anew = true;
+    }
+
     /// Gives memory back that an unusually large transaction took.
     pub(crate) fn shrink(&mut self, keep: usize) {
         self.bytes.clear();
