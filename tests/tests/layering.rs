@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 const LAYERS: &[(&str, u8)] = &[
     ("parapet-seclang", 0),
     ("parapet-event", 0),
+    ("parapet-script", 0),
     ("parapet-engine", 1),
     ("parapet-ports", 1),
     ("parapet-conformance", 2),
@@ -34,13 +35,17 @@ const PINNED: &[(&str, &str)] = &[
     ("rdkafka", "parapet-backends"),
     ("redis", "parapet-backends"),
     ("lettre", "parapet-backends"),
+    ("mlua", "parapet-script"),
     ("regex-automata", "parapet-engine"),
     ("libinjectionrs", "parapet-engine"),
 ];
 
 /// Rooms that must build in seconds: what they may depend on, and nothing else.
-const LIGHT: &[(&str, &[&str])] =
-    &[("parapet-seclang", &["memchr", "strsim", "thiserror"]), ("parapet-event", &["chrono", "serde", "ulid"])];
+const LIGHT: &[(&str, &[&str])] = &[
+    ("parapet-seclang", &["memchr", "strsim", "thiserror"]),
+    ("parapet-event", &["chrono", "serde", "ulid"]),
+    ("parapet-script", &["memchr", "mlua", "thiserror"]),
+];
 
 /// Crates that the engine must never see: it has no runtime, no network and no clock of its own.
 const ENGINE_FORBIDDEN: &[&str] = &["tokio", "chrono", "reqwest", "axum", "tracing", "parapet-event", "parapet-ports"];
