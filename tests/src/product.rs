@@ -50,6 +50,7 @@ pub struct Product {
     /// Name and password of the first administrator.
     pub login: (String, String),
     directory: TempDir,
+    data: PathBuf,
     child: Child,
 }
 
@@ -57,11 +58,21 @@ impl Product {
     /// Starts with a sample application behind it; `extra` is added to the configuration file.
     pub fn start(extra: &str) -> Product {
         let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        Product::launch(directory, data, extra)
+    }
+
+    /// The same with its data in a directory of the caller's.
+    pub fn start_in(data: &Path, extra: &str) -> Product {
+        Product::launch(TempDir::new().expect("a temporary directory"), data.to_path_buf(), extra)
+    }
+
+    fn launch(directory: TempDir, data: PathBuf, extra: &str) -> Product {
         let upstream = Upstream::start();
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (gateway, console) = (local(free_port()), local(free_port()));
         let crs = rule_set().expect("PARAPET_CRS or PARAPET_TEST_DATA names a rule set");
-        let mut config = format!("data_dir = {:?}\n", directory.path().join("data"));
+        let mut config = format!("data_dir = {data:?}\n");
         let _ = write!(
             config,
             "[rules]\ncrs = {crs:?}\n[gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\n\
@@ -71,7 +82,7 @@ impl Product {
         std::fs::write(directory.path().join("parapet.toml"), config).expect("the configuration can be written");
         let child = spawn(directory.path());
         let login = (String::new(), String::new());
-        let mut product = Product { gateway, console, upstream, login, directory, child };
+        let mut product = Product { gateway, console, upstream, login, directory, data, child };
         product.wait_until_ready();
         product.login = product.read_login();
         product
@@ -107,7 +118,7 @@ impl Product {
 
     /// The data directory.
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
     }
 
     fn wait_until_ready(&mut self) {
