@@ -80,31 +80,38 @@ fn a_full_disk_stops_neither_traffic_nor_the_account_of_events() {
         let answer = client::get(product.gateway, &format!("/?n={number}&q=<script>alert(1)</script>"));
         assert_eq!(answer.expect("an answer").status, 403);
     };
-    let events = || session.get("/api/v1/events?limit=1000").json().as_array().map_or(0, Vec::len);
+    let blocked = || {
+        let answer = session.get("/api/v1/events?action=blocked&limit=1000");
+        answer.json().as_array().map(Vec::len).ok_or(answer.body)
+    };
     let ready = || client::get(product.console, "/readyz").expect("an answer");
     attack(0);
-    wait_for("the first event", || events() == 1);
+    wait_for("the first event", blocked, &Ok(1));
 
     disk.fill();
     for number in 1..=ATTACKS {
         attack(number);
     }
     assert_eq!(client::get(product.gateway, "/").expect("an answer").status, 200, "ordinary traffic goes on");
-    wait_for("readiness to show the problem", || ready().status == 503);
+    wait_for("readiness to show the problem", || ready().status, &503);
     assert!(ready().body.contains("spool"), "the stage that cannot write is named: {}", ready().body);
 
     disk.free();
-    wait_for("all events", || events() == 1 + ATTACKS);
-    wait_for("readiness", || ready().status == 200);
+    wait_for("all events", blocked, &Ok(1 + ATTACKS));
+    wait_for("readiness", || ready().status, &200);
     let output = product.output();
     assert!(!output.contains("panicked"), "{output}");
     assert!(output.contains("space"), "the log says what is wrong:\n{output}");
 }
 
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
+fn wait_for<T: PartialEq + std::fmt::Debug>(what: &str, look: impl Fn() -> T, wanted: &T) {
     let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < DEADLINE, "{what} did not come about within {DEADLINE:?}");
+    loop {
+        let found = look();
+        if found == *wanted {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "{what} did not come about within {DEADLINE:?}: {found:?}, not {wanted:?}");
         sleep(Duration::from_millis(100));
     }
 }
