@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test", rules, tests, only @ ..] => {
             let options = crs::Options { only: only.first().map(|only| (*only).to_owned()) };
-            crs::run(Path::new(rules), Path::new(tests), &options)
+            crs::run(Path::new(rules), Path::new(tests), &options, &|_, _| {})
                 .map(|report| (report.to_string(), report.is_success()))
                 .map_err(|error| error.to_string())
         }
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             .map(|report| (report.to_string(), report.is_success()))
             .map_err(|error| error.to_string()),
         ["evaluate", rules, legitimate, attacks] => {
-            evaluate::run(Path::new(rules), Path::new(legitimate), Path::new(attacks))
+            evaluate::run(Path::new(rules), Path::new(legitimate), Path::new(attacks), &|_, _| {})
                 .map(|evaluation| (evaluation.to_string(), true))
                 .map_err(|error| error.to_string())
         }

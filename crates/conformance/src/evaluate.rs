@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::SetupError;
 use crate::crs::albedo::Backend;
-use crate::crs::exchange;
+use crate::crs::exchange::{InProcess, Server};
+use crate::parallel::{self, Progress};
 use crate::setup::{Mode, rule_set};
 
 /// Inbound anomaly score thresholds that are tabulated; 5 is the default of the rule set.
@@ -84,14 +85,23 @@ struct Line {
 ///
 /// # Errors
 /// When the rules cannot be compiled, or a data set cannot be read.
-pub fn run(rules: &Path, legitimate: &Path, attacks: &Path) -> Result<Evaluation, EvaluateError> {
+pub fn run(
+    rules: &Path,
+    legitimate: &Path,
+    attacks: &Path,
+    progress: Progress<'_>,
+) -> Result<Evaluation, EvaluateError> {
+    const LEVELS: [u8; 4] = [1, 2, 3, 4];
     let legitimate = queries(legitimate)?;
     let attacks = queries(attacks)?;
+    let each = legitimate.len() + attacks.len();
     let mut rates = Vec::new();
-    for paranoia in 1..=4 {
+    for (position, paranoia) in LEVELS.into_iter().enumerate() {
         let policy = rule_set(rules, Mode::Scoring(paranoia))?.policy;
-        let attack_scores = scores(&policy, &attacks);
-        let legitimate_scores = scores(&policy, &legitimate);
+        let before = position * each;
+        let attack_scores = scores(&policy, &attacks, &|done, _| progress(before + done, LEVELS.len() * each));
+        let before = before + attacks.len();
+        let legitimate_scores = scores(&policy, &legitimate, &|done, _| progress(before + done, LEVELS.len() * each));
         rates.extend(THRESHOLDS.iter().map(|threshold| Rate {
             paranoia,
             threshold: *threshold,
@@ -109,10 +119,9 @@ pub fn run(rules: &Path, legitimate: &Path, attacks: &Path) -> Result<Evaluation
 pub fn blocked_share(rules: &Path, data: &Path, paranoia: u8) -> Result<f64, EvaluateError> {
     let queries = queries(data)?;
     let policy = rule_set(rules, Mode::Blocking(paranoia))?.policy;
-    let blocked = queries
-        .iter()
-        .filter(|query| exchange::send(&policy, &request(query), Backend::Albedo).status != Some(200))
-        .count();
+    let server = InProcess { policy, backend: Backend::Albedo };
+    let statuses = parallel::map(&queries, parallel::cores(), &|_, _| {}, |query| server.send(&request(query)).status);
+    let blocked = statuses.iter().filter(|status| **status != Some(200)).count();
     Ok(ratio(blocked, queries.len()))
 }
 
@@ -151,8 +160,9 @@ fn request(query: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn scores(policy: &Arc<Policy>, queries: &[String]) -> Vec<i64> {
-    queries.iter().map(|query| exchange::send(policy, &request(query), Backend::Albedo).scores.inbound).collect()
+fn scores(policy: &Arc<Policy>, queries: &[String], progress: Progress<'_>) -> Vec<i64> {
+    let server = InProcess { policy: Arc::clone(policy), backend: Backend::Albedo };
+    parallel::map(queries, parallel::cores(), progress, |query| server.send(&request(query)).scores.inbound)
 }
 
 fn share(scores: &[i64], threshold: i64) -> f64 {

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::SetupError;
+use crate::crs::RunError;
 use crate::crs::albedo::Backend;
-use crate::crs::exchange;
+use crate::crs::exchange::{InProcess, Outcome, Server};
+use crate::live::{self, Live, Start};
+use crate::parallel;
 use crate::setup::{Mode, rule_set};
 
 /// Requests that must pass. Our own, modelled on what browsers, apps and tools send.
@@ -55,28 +57,41 @@ impl fmt::Display for GateReport {
     }
 }
 
-/// Runs the gate on the rule set at `rules`.
+/// Runs the gate on the rule set at `rules`, in this process.
 ///
 /// # Errors
 /// When the rules cannot be read, parsed or compiled.
-pub fn run(rules: &Path) -> Result<GateReport, SetupError> {
+pub fn run(rules: &Path) -> Result<GateReport, RunError> {
     let policy = rule_set(rules, Mode::Blocking(1))?.policy;
-    let mut report = GateReport::default();
-    for (name, bytes) in requests(ORDINARY) {
-        report.ordinary += 1;
-        let outcome = exchange::send(&policy, &bytes, Backend::Albedo);
-        if outcome.status != Some(200) {
-            report.blocked_wrongly.push(format!("{name}: status {:?}, rules {:?}", outcome.status, outcome.ids));
-        }
-    }
-    for (name, bytes) in requests(ATTACKS) {
-        report.attacks += 1;
-        let outcome = exchange::send(&policy, &bytes, Backend::Albedo);
-        if outcome.status != Some(403) {
-            report.passed_wrongly.push(format!("{name}: status {:?}, rules {:?}", outcome.status, outcome.ids));
-        }
-    }
-    Ok(report)
+    Ok(judge(&InProcess { policy, backend: Backend::Albedo }, parallel::cores()))
+}
+
+/// Runs it through a gateway that `start` starts, over real sockets.
+///
+/// # Errors
+/// As [`run`], or when the gateway does not start.
+pub fn run_over_wire(rules: &Path, start: Start<'_>) -> Result<GateReport, RunError> {
+    let policy = rule_set(rules, Mode::BlockingOverWire(1))?.policy;
+    let server = Live::start(policy, Backend::Albedo, start).map_err(RunError::Gateway)?;
+    Ok(judge(&server, live::CONNECTIONS))
+}
+
+fn judge(server: &impl Server, threads: usize) -> GateReport {
+    let wrong = |corpus: &str, expected: u16| {
+        let requests = requests(corpus);
+        let outcomes = parallel::map(&requests, threads, &|_, _| {}, |(_, bytes)| server.send(bytes));
+        let wrong = requests.iter().zip(outcomes).filter(|(_, outcome)| outcome.status != Some(expected));
+        let shown = wrong.map(|((name, _), outcome)| format!("{name}: {}", shown(&outcome))).collect();
+        (requests.len(), shown)
+    };
+    let (ordinary, blocked_wrongly) = wrong(ORDINARY, 200);
+    let (attacks, passed_wrongly) = wrong(ATTACKS, 403);
+    GateReport { ordinary, attacks, blocked_wrongly, passed_wrongly }
+}
+
+fn shown(outcome: &Outcome) -> String {
+    let status = outcome.status.map_or("no response".to_owned(), |status| format!("status {status}"));
+    format!("{status}, rules {:?}{}", outcome.ids, outcome.note.as_deref().unwrap_or_default())
 }
 
 /// Splits a corpus: a line `### name` begins a request. Lines end in LF in the file and in CR LF on

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::crs::check::Mismatch;
+
 /// One stage that did not do what its test wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -35,6 +37,25 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds the results of a test's stages: `None` for one that passed. `known` is the reason why the
+    /// test is accepted to fail.
+    pub(crate) fn add(&mut self, test: &str, known: Option<&str>, results: Vec<Option<Mismatch>>) {
+        let passed = results.iter().all(Option::is_none);
+        for (position, result) in results.into_iter().enumerate() {
+            self.total += 1;
+            let Some(Mismatch { expected, got }) = result else {
+                self.passed += 1;
+                continue;
+            };
+            self.failed += 1;
+            let known = known.map(str::to_owned);
+            self.failures.push(Failure { test: test.to_owned(), stage: position + 1, expected, got, known });
+        }
+        if passed && known.is_some() {
+            self.unexpectedly_passed.push(test.to_owned());
+        }
+    }
+
     /// Whether every failure is a known one and every known one still fails.
     pub fn is_success(&self) -> bool {
         self.unexpectedly_passed.is_empty() && self.failures.iter().all(|failure| failure.known.is_some())

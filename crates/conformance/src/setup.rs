@@ -10,6 +10,7 @@ use parapet_seclang::ast::{DirectiveKind, Setting};
 use parapet_seclang::{Configuration, Loader, parse_all};
 
 use crate::SetupError;
+use crate::live;
 
 /// The engine settings that a site has: those of ModSecurity's recommended configuration.
 const BASE: &str = r#"
@@ -58,8 +59,12 @@ SecAction "id:900005,phase:1,nolog,pass,ctl:ruleEngine=DetectionOnly,ctl:ruleRem
 pub enum Mode {
     /// As its regression suite wants it: nothing blocks, paranoia 4, every limit set.
     Regression,
+    /// The same for a gateway whose logs are read.
+    RegressionOverWire,
     /// As a site runs it, at this paranoia level: blocking.
     Blocking(u8),
+    /// The same for a gateway whose logs are read.
+    BlockingOverWire(u8),
     /// As a site runs it, at this paranoia level, but nothing blocks, so that every score is complete.
     Scoring(u8),
 }
@@ -79,7 +84,9 @@ pub struct RuleSet {
 pub fn rule_set(root: &Path, mode: Mode) -> Result<RuleSet, SetupError> {
     let after_setup = match mode {
         Mode::Regression => REGRESSION.to_owned(),
-        Mode::Blocking(level) => format!("SecRuleEngine On\n{}", paranoia(level)),
+        Mode::RegressionOverWire => format!("{REGRESSION}{}", live::RULES),
+        Mode::Blocking(level) => blocking(level),
+        Mode::BlockingOverWire(level) => format!("{}{}", blocking(level), live::RULES),
         Mode::Scoring(level) => paranoia(level),
     };
     let base = root.join("parapet-base.conf");
@@ -92,6 +99,10 @@ pub fn rule_set(root: &Path, mode: Mode) -> Result<RuleSet, SetupError> {
     let major = major_version(&configuration);
     let policy = Policy::compile(&configuration, &loader).map_err(SetupError::Compile)?;
     Ok(RuleSet { policy: Arc::new(policy), major })
+}
+
+fn blocking(level: u8) -> String {
+    format!("SecRuleEngine On\n{}", paranoia(level))
 }
 
 fn paranoia(level: u8) -> String {

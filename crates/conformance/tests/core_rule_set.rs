@@ -24,7 +24,7 @@ fn test_data(test: &str) -> Option<PathBuf> {
 fn suite_passes(test: &str, name: &str, stages: usize) {
     let Some(data) = test_data(test) else { return };
     let root = data.join(name);
-    let report = crs::run(&root, &root.join("regression/tests"), &crs::Options::default()).unwrap();
+    let report = crs::run(&root, &root.join("regression/tests"), &crs::Options::default(), &|_, _| {}).unwrap();
     println!("{report}");
     assert_eq!(report.total, stages);
     assert_eq!(report.passed + report.failed, report.total);

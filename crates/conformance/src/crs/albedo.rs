@@ -18,6 +18,13 @@ pub(crate) enum Backend {
     WebServer,
 }
 
+impl Backend {
+    /// The one that the suite of a major version of the rule set is written for.
+    pub(crate) fn of_version(major: u32) -> Backend {
+        if major == 3 { Backend::WebServer } else { Backend::Albedo }
+    }
+}
+
 /// What the backend answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Response {

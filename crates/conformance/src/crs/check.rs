@@ -25,7 +25,10 @@ pub(crate) fn check(expected: &Output, outcome: &Outcome) -> Option<Mismatch> {
         // As go-ftw does: an expected error decides alone.
         (Some(true), None) => return None,
         (Some(true), Some(status)) => return Some(mismatch("no response", format!("status {status}"))),
-        (_, None) => return Some(mismatch("a response", "a connection that ends without one")),
+        (_, None) => {
+            let got = format!("a connection that ends without one, {}", ids(outcome));
+            return Some(mismatch("a response", got));
+        }
         (_, Some(status)) if !expected.statuses.is_empty() && !expected.statuses.contains(&status) => {
             return Some(mismatch(
                 format!("status {}", join(&expected.statuses)),
@@ -84,7 +87,7 @@ fn shown_log(outcome: &Outcome) -> String {
 }
 
 fn ids(outcome: &Outcome) -> String {
-    let note = outcome.note.map(|note| format!(" ({note})")).unwrap_or_default();
+    let note = outcome.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
     if outcome.ids.is_empty() { format!("no rules{note}") } else { format!("rules {}{note}", join(&outcome.ids)) }
 }
 

@@ -1,5 +1,6 @@
 //! One request and its response through the engine.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,17 +24,32 @@ pub(crate) struct Outcome {
     pub(crate) log: Vec<String>,
     pub(crate) response_body: Vec<u8>,
     /// Why the request did not reach the engine.
-    pub(crate) note: Option<&'static str>,
+    pub(crate) note: Option<Cow<'static, str>>,
     /// Anomaly scores at the end.
     pub(crate) scores: Scores,
 }
 
-/// Sends raw bytes to a server with this policy.
-pub(crate) fn send(policy: &Arc<Policy>, bytes: &[u8], backend: Backend) -> Outcome {
-    match head::parse(bytes) {
-        Ok(request) => run(policy, &request, backend),
-        Err(Refusal::BadRequest(note)) => Outcome { status: Some(400), note: Some(note), ..Outcome::default() },
-        Err(Refusal::NoResponse) => Outcome { note: Some("not an HTTP/1 request"), ..Outcome::default() },
+/// What takes the requests of a suite: the engine in this process, or a gateway behind a socket.
+pub(crate) trait Server: Sync {
+    /// Sends the bytes of a request on a connection of their own.
+    fn send(&self, request: &[u8]) -> Outcome;
+}
+
+/// The engine in this process, behind a strict HTTP/1 parser, in front of a backend.
+pub(crate) struct InProcess {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) backend: Backend,
+}
+
+impl Server for InProcess {
+    fn send(&self, request: &[u8]) -> Outcome {
+        match head::parse(request) {
+            Ok(request) => run(&self.policy, &request, self.backend),
+            Err(Refusal::BadRequest(note)) => {
+                Outcome { status: Some(400), note: Some(note.into()), ..Outcome::default() }
+            }
+            Err(Refusal::NoResponse) => Outcome { note: Some("not an HTTP/1 request".into()), ..Outcome::default() },
+        }
     }
 }
 
