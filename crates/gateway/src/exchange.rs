@@ -188,7 +188,13 @@ impl<'a> Exchange<'a> {
         if let Some(fault) = &self.head.fault {
             return Err(fault.clone().into());
         }
-        framed?;
+        if let Err(fault) = framed {
+            if verdict == Verdict::Pass {
+                // Refused either way; what an attack is called often only phase 2 says.
+                let _ = self.inspect_body().await;
+            }
+            return Err(fault.into());
+        }
         verdict.into_result()?;
         self.receive_body().await?;
         self.inspect_body().await?;
@@ -200,10 +206,10 @@ impl<'a> Exchange<'a> {
     fn frame_body(&mut self) -> Result<(), Fault> {
         self.body.framing = framing::of_request(self.head)?;
         self.body.reader = BodyReader::new(self.body.framing);
+        target::of(self.head)?;
         if self.head.method() == b"CONNECT" {
             return Err(Fault::new(405, "CONNECT is not served"));
         }
-        target::of(self.head)?;
         match self.head.header(b"expect") {
             Some(expect) if !expect.eq_ignore_ascii_case(b"100-continue") => {
                 Err(Fault::new(417, "the Expect header is something else than 100-continue"))

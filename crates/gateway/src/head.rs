@@ -186,7 +186,8 @@ impl Head {
         match self.protocol.of(raw) {
             b"HTTP/1.1" => {}
             b"HTTP/1.0" => self.version = Version::Http10,
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            // HTTP/0.9 has no way to say its version, so one that begins with 0 is malformed.
+            [b'H', b'T', b'T', b'P', b'/', b'1'..=b'9', b'.', b'0'..=b'9'] => {
                 self.set_fault(Fault::new(505, "the protocol version is neither HTTP/1.0 nor HTTP/1.1"));
             }
             _ => self.set_fault(Fault::malformed("the request line does not end in HTTP/1.0 or HTTP/1.1")),

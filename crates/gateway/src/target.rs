@@ -22,6 +22,13 @@ pub(crate) fn of(head: &Head) -> Result<Target<'_>, Fault> {
         return Err(Fault::malformed("the Host header contains bytes that no host name has"));
     }
     let target = head.target();
+    if target.contains(&b'#') {
+        // Some servers cut it off, others take it as a part of the path.
+        return Err(Fault::malformed("the request target has a fragment"));
+    }
+    if head.method() == b"CONNECT" {
+        return authority(target);
+    }
     if target.first() == Some(&b'/') {
         return Ok(Target { host, path: target });
     }
@@ -37,6 +44,17 @@ pub(crate) fn of(head: &Head) -> Result<Target<'_>, Fault> {
         return Err(Fault::malformed("the request target and the Host header name different hosts"));
     }
     Ok(Target { host, path })
+}
+
+/// The target of CONNECT: a host and a port.
+fn authority(target: &[u8]) -> Result<Target<'_>, Fault> {
+    let split = target.iter().rposition(|byte| *byte == b':').map(|colon| target.split_at(colon));
+    match split {
+        Some((host, [_, port @ ..])) if !host.is_empty() && !port.is_empty() && port.iter().all(u8::is_ascii_digit) => {
+            Ok(Target { host, path: b"" })
+        }
+        _ => Err(Fault::malformed("the target of CONNECT is not a host and a port")),
+    }
 }
 
 fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
@@ -140,5 +158,16 @@ mod tests {
         assert!(of(&head(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")).is_ok());
         assert!(of(&head(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")).is_err());
         assert!(of(&head(b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n")).is_err());
+        assert!(of(&head(b"GET /#f HTTP/1.1\r\nHost: a\r\n\r\n")).is_err());
+    }
+
+    #[test]
+    fn connect_names_a_host_and_a_port() {
+        let connect =
+            |target: &str| of(&head(format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())).is_ok();
+        assert!(connect("a.example:443") && connect("[::1]:443"));
+        for target in ["a.example", "a.example:", ":443", "a.example:https", "/"] {
+            assert!(!connect(target), "{target}");
+        }
     }
 }

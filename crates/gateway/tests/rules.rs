@@ -310,6 +310,21 @@ async fn the_rules_see_requests_that_are_refused_anyway() {
     let event = gateway.events.wait(1).await.remove(0);
     let ids: Vec<u32> = event.findings.iter().map(|finding| finding.rule_id).collect();
     assert_eq!((ids, event.action), (vec![941999, 0], Action::Rejected));
+    // What only phase 2 finds, too, but not in a head whose parts are guesses.
+    let found = |request: &'static str| {
+        let gateway = &gateway;
+        async move {
+            let before = gateway.events.now().len();
+            assert_eq!(gateway.send(request).await.status, 400);
+            let event = gateway.events.wait(before + 1).await.remove(before);
+            assert_eq!(event.action, Action::Rejected);
+            event.findings.iter().map(|finding| finding.rule_id).collect::<Vec<_>>()
+        }
+    };
+    let refused = "GET ?a=1+union+select HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(found(refused).await, [942999, 0]);
+    let garbled = "GET /?a=1+union+select HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n";
+    assert_eq!(found(garbled).await, [0]);
     gateway.stop().await;
 }
 

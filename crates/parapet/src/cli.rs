@@ -110,7 +110,7 @@ pub enum CrsCommand {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Run the rule set's own regression tests against the engine, in process.
+    /// Run the rule set's own regression tests: against the engine in process, or over the wire.
     Test {
         /// Root of the rule set: crs-setup.conf.example and rules/.
         #[arg(long, value_name = "DIR")]
@@ -124,6 +124,22 @@ pub enum CrsCommand {
         /// Only tests of this rule (942100) or this one test (942100-3).
         #[arg(long, value_name = "ID")]
         only: Option<String>,
+        /// Send the raw bytes of every request to a gateway on a free loopback port, in front of the
+        /// suite's backend, and read the rules from the logs that it writes.
+        #[arg(long)]
+        wire: bool,
+    },
+    /// Check that the rule set as it is, at paranoia level 1, blocks attacks and nothing else.
+    Gate {
+        /// Root of the rule set: crs-setup.conf.example and rules/.
+        #[arg(long, value_name = "DIR")]
+        rules: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Through a gateway on a free loopback port, as for `crs test`.
+        #[arg(long)]
+        wire: bool,
     },
     /// Measure true and false positives on labelled queries, per paranoia level and threshold.
     Evaluate {

@@ -112,13 +112,7 @@ fn is_selected(test: &Test, only: &str) -> bool {
     test.id == only || test.id.rsplit_once('-').is_some_and(|(rule, _)| rule == only)
 }
 
-fn run_suite(
-    suite: &[Test],
-    server: &impl Server,
-    known: &Known,
-    threads: usize,
-    progress: Progress<'_>,
-) -> Report {
+fn run_suite(suite: &[Test], server: &impl Server, known: &Known, threads: usize, progress: Progress<'_>) -> Report {
     let run_test = |test: &Test| test.stages.iter().map(|stage| run_stage(server, stage)).collect::<Vec<_>>();
     let results = parallel::map(suite, threads, progress, run_test);
     let mut report = Report::default();

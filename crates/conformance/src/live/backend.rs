@@ -60,7 +60,10 @@ fn serve(mut stream: TcpStream, backend: Backend) -> io::Result<()> {
         let Some(length) = read_request(&mut stream, &mut input)? else { return Ok(()) };
         let (response, head_only) = match input.get(..length).map(head::parse) {
             Some(Ok(request)) => (albedo::respond(&request, backend), request.method == b"HEAD"),
-            _ => (Response { status: 400, headers: vec![("Content-Length".into(), "0".into())], body: Vec::new() }, false),
+            _ => (
+                Response { status: 400, headers: vec![("Content-Length".into(), "0".into())], body: Vec::new() },
+                false,
+            ),
         };
         stream.write_all(&written(&response, head_only))?;
         input.drain(..length);

@@ -78,7 +78,8 @@ impl Live {
         let directory = tempfile::tempdir().map_err(|error| problem("no directory for logs", &error))?;
         let backend = BackendServer::start(backend).map_err(|error| problem("no backend", &error))?;
         let (audit_log, error_log) = (directory.path().join("audit.log"), directory.path().join("error.log"));
-        let site = Site { policy, upstream: backend.address, audit_log: audit_log.clone(), error_log: error_log.clone() };
+        let site =
+            Site { policy, upstream: backend.address, audit_log: audit_log.clone(), error_log: error_log.clone() };
         let gateway = start(site)?;
         let logs = Logs::open(&audit_log, &error_log).map_err(|error| problem("the gateway writes no logs", &error))?;
         let address = gateway.address();
@@ -99,9 +100,8 @@ impl Live {
     }
 
     fn logged(&self, port: u16) -> io::Result<Logged> {
-        let marker = format!(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nX-CRS-Test: after port {port}\r\nConnection: close\r\n\r\n"
-        );
+        let marker =
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-CRS-Test: after port {port}\r\nConnection: close\r\n\r\n");
         let marker = client::send(self.address, marker.as_bytes())?;
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -121,7 +121,9 @@ impl Live {
 
 impl Server for Live {
     fn send(&self, request: &[u8]) -> Outcome {
-        self.exchange(request)
-            .unwrap_or_else(|error| Outcome { note: Some(format!("the exchange failed: {error}").into()), ..Outcome::default() })
+        self.exchange(request).unwrap_or_else(|error| Outcome {
+            note: Some(format!("the exchange failed: {error}").into()),
+            ..Outcome::default()
+        })
     }
 }

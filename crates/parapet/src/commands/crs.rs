@@ -1,11 +1,15 @@
 //! `parapet crs …`
 
+use super::progress::ProgressLine;
 use super::{Failure, Outcome, configuration};
 use crate::cli::CrsCommand;
+use crate::crs::gateway_under_test;
 use crate::crs::install::{self, Installed, Request};
 use anyhow::anyhow;
+use parapet_conformance::{crs as suite, evaluate, gate};
 use serde::Serialize;
 use serde_json::json;
+use std::fmt::Display;
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -17,7 +21,10 @@ pub fn run(command: CrsCommand) -> Outcome {
         }
         CrsCommand::List { settings, json } => list(&configuration(&settings)?.rule_sets(), json),
         CrsCommand::Path { settings } => path(&configuration(&settings)?.rule_sets()),
-        CrsCommand::Test { rules, tests, json, only } => test(&rules, &tests, json, only.as_deref()),
+        CrsCommand::Test { rules, tests, json, only, wire } => {
+            test(&rules, &tests, &suite::Options { only }, json, wire)
+        }
+        CrsCommand::Gate { rules, json, wire } => gate(&rules, json, wire),
         CrsCommand::Evaluate { rules, legitimate, attacks, json } => evaluate(&rules, &legitimate, &attacks, json),
     }
 }
@@ -66,22 +73,40 @@ fn print_json(value: &impl Serialize) -> Outcome {
     Ok(())
 }
 
-fn test(rules: &Path, tests: &Path, as_json: bool, only: Option<&str>) -> Outcome {
-    let options = parapet_conformance::crs::Options { only: only.map(str::to_owned) };
-    let report = parapet_conformance::crs::run(rules, tests, &options).map_err(anyhow::Error::from)?;
+fn print(value: &(impl Serialize + Display), as_json: bool) -> Outcome {
     if as_json {
-        print_json(&report)?;
-    } else {
-        print!("{report}");
+        return print_json(value);
     }
+    println!("{}", value.to_string().trim_end());
+    Ok(())
+}
+
+fn test(rules: &Path, tests: &Path, options: &suite::Options, as_json: bool, wire: bool) -> Outcome {
+    let line = ProgressLine::new("tests");
+    let progress = |done, all| line.show(done, all);
+    let report = match wire {
+        true => suite::run_over_wire(rules, tests, options, &gateway_under_test::start, &progress),
+        false => suite::run(rules, tests, options, &progress),
+    };
+    line.clear();
+    let report = report.map_err(anyhow::Error::from)?;
+    print(&report, as_json)?;
+    if report.is_success() { Ok(()) } else { Err(Failure::Check) }
+}
+
+fn gate(rules: &Path, as_json: bool, wire: bool) -> Outcome {
+    let report = match wire {
+        true => gate::run_over_wire(rules, &gateway_under_test::start),
+        false => gate::run(rules),
+    };
+    let report = report.map_err(anyhow::Error::from)?;
+    print(&report, as_json)?;
     if report.is_success() { Ok(()) } else { Err(Failure::Check) }
 }
 
 fn evaluate(rules: &Path, legitimate: &Path, attacks: &Path, as_json: bool) -> Outcome {
-    let evaluation = parapet_conformance::evaluate::run(rules, legitimate, attacks).map_err(anyhow::Error::from)?;
-    if as_json {
-        return print_json(&evaluation);
-    }
-    print!("{evaluation}");
-    Ok(())
+    let line = ProgressLine::new("requests");
+    let evaluation = evaluate::run(rules, legitimate, attacks, &|done, all| line.show(done, all));
+    line.clear();
+    print(&evaluation.map_err(anyhow::Error::from)?, as_json)
 }

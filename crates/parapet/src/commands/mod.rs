@@ -3,6 +3,7 @@
 
 mod crs;
 mod plugins;
+mod progress;
 mod user;
 
 use crate::cli::{Cli, Command, EXIT_CONFIG, EXIT_FAILURE, Settings};
