@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parapet_engine::{FileLoader, Policy};
 use parapet_seclang::ast::{DirectiveKind, Setting};
-use parapet_seclang::{Configuration, Loader, parse_all};
+use parapet_seclang::{Configuration, Dialect, Loader, parse_all, parse_all_in};
 
 use crate::SetupError;
 use crate::live;
@@ -95,8 +95,12 @@ pub fn rule_set(root: &Path, mode: Mode) -> Result<RuleSet, SetupError> {
         files: BTreeMap::from([(base.clone(), BASE.as_bytes().to_vec()), (overlay.clone(), after_setup.into_bytes())]),
     };
     let entries = [base, root.join("crs-setup.conf.example"), overlay, root.join("rules").join("*.conf")];
-    let configuration = parse_all(&entries, &loader).map_err(SetupError::Parse)?;
+    let mut configuration = parse_all(&entries, &loader).map_err(SetupError::Parse)?;
     let major = major_version(&configuration);
+    if major == 3 && matches!(mode, Mode::Regression | Mode::RegressionOverWire) {
+        // Rules and suite of CRS 3 are written for Apache httpd.
+        configuration = parse_all_in(Dialect::Apache, &entries, &loader).map_err(SetupError::Parse)?;
+    }
     let policy = Policy::compile(&configuration, &loader).map_err(SetupError::Compile)?;
     Ok(RuleSet { policy: Arc::new(policy), major })
 }

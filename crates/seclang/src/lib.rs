@@ -29,4 +29,5 @@ mod text;
 pub use ast::Configuration;
 pub use error::ParseError;
 pub use loader::{Loader, NoFiles};
-pub use parser::{parse, parse_all, parse_str};
+pub use parser::{parse, parse_all, parse_all_in, parse_str};
+pub use text::Dialect;

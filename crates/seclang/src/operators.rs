@@ -65,12 +65,12 @@ fn kind(name: Slice<'_>, errors: &mut Errors) -> OperatorKind {
 mod tests {
     use super::*;
     use crate::lines::Lines;
-    use crate::text::words;
+    use crate::text::{Dialect, words};
 
     fn parse(text: &str) -> Result<(bool, OperatorKind, String), String> {
         let mut errors = Errors::default();
         let line = Lines::new(0, format!("\"{text}\"").into_bytes()).next(&mut errors).unwrap();
-        let words = words(&line, &mut errors).unwrap();
+        let words = words(&line, Dialect::default(), &mut errors).unwrap();
         let found = operator(words[0].all(), &mut errors);
         if errors.is_empty() {
             Ok((found.negated, found.kind, String::from_utf8(found.argument).unwrap()))

@@ -13,7 +13,7 @@ use crate::loader::Loader;
 use crate::operators::operator;
 use crate::settings::path_from_bytes;
 use crate::targets::targets;
-use crate::text::{Slice, Text, words};
+use crate::text::{Dialect, Slice, Text, words};
 
 /// Files that may include one another in a row.
 const MAX_DEPTH: usize = 32;
@@ -35,7 +35,19 @@ pub fn parse(entry: &Path, loader: &dyn Loader) -> Result<Configuration, Vec<Par
 /// # Errors
 /// Everything that is wrong in any of the files, in the order of files and lines.
 pub fn parse_all(entries: &[PathBuf], loader: &dyn Loader) -> Result<Configuration, Vec<ParseError>> {
-    let mut parser = Parser::new(loader);
+    parse_all_in(Dialect::default(), entries, loader)
+}
+
+/// The same for files that are written in this dialect.
+///
+/// # Errors
+/// As [`parse_all`].
+pub fn parse_all_in(
+    dialect: Dialect,
+    entries: &[PathBuf],
+    loader: &dyn Loader,
+) -> Result<Configuration, Vec<ParseError>> {
+    let mut parser = Parser::new(dialect, loader);
     for entry in entries {
         parser.entry(entry);
     }
@@ -48,7 +60,7 @@ pub fn parse_all(entries: &[PathBuf], loader: &dyn Loader) -> Result<Configurati
 /// # Errors
 /// Everything that is wrong in the text and in any file it includes.
 pub fn parse_str(name: &str, text: &[u8], loader: &dyn Loader) -> Result<Configuration, Vec<ParseError>> {
-    let mut parser = Parser::new(loader);
+    let mut parser = Parser::new(Dialect::default(), loader);
     parser.open(PathBuf::from(name), text.to_vec());
     parser.run();
     parser.finish()
@@ -68,6 +80,7 @@ struct Source {
 }
 
 struct Parser<'l> {
+    dialect: Dialect,
     loader: &'l dyn Loader,
     configuration: Configuration,
     errors: Errors,
@@ -81,8 +94,9 @@ struct Parser<'l> {
 }
 
 impl<'l> Parser<'l> {
-    fn new(loader: &'l dyn Loader) -> Parser<'l> {
+    fn new(dialect: Dialect, loader: &'l dyn Loader) -> Parser<'l> {
         Parser {
+            dialect,
             loader,
             configuration: Configuration::default(),
             errors: Errors::default(),
@@ -158,7 +172,7 @@ impl<'l> Parser<'l> {
     }
 
     fn line(&mut self, line: &Line) {
-        let Some(words) = words(line, &mut self.errors) else { return };
+        let Some(words) = words(line, self.dialect, &mut self.errors) else { return };
         let slices: Vec<Slice<'_>> = words.iter().map(Text::all).collect();
         let Some((name, arguments)) = slices.split_first() else { return };
         let Some(entry) = directives::find(*name, arguments.len(), &mut self.errors) else { return };

@@ -185,12 +185,12 @@ fn closing(rest: Slice<'_>, quote: u8) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::lines::Lines;
-    use crate::text::words;
+    use crate::text::{Dialect, words};
 
     fn parse(list: &str) -> Result<Vec<(TargetMode, Variable, Selector)>, String> {
         let mut errors = Errors::default();
         let line = Lines::new(0, list.as_bytes().to_vec()).next(&mut errors).unwrap();
-        let words = words(&line, &mut errors).unwrap();
+        let words = words(&line, Dialect::default(), &mut errors).unwrap();
         let found = targets(words[0].all(), &mut errors);
         if errors.is_empty() {
             Ok(found.into_iter().map(|target| (target.mode, target.variable, target.selector)).collect())

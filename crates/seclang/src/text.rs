@@ -121,10 +121,20 @@ impl<'t> Slice<'t> {
     }
 }
 
+/// What two backslashes in an argument mean, which depends on who reads the file first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// libmodsecurity 3 and Coraza: two backslashes, which a regular expression takes for one.
+    #[default]
+    Libmodsecurity,
+    /// ModSecurity 2: Apache httpd reads its configuration before the module does and makes one
+    /// backslash of two. Rules for it, such as those of CRS 3, write four where one is meant.
+    Apache,
+}
+
 /// Splits a line into words as Apache's `ap_getword_conf` does: blanks separate, `"…"` and `'…'`
-/// group. Unlike Apache only an escaped quote is unescaped: `\\` stays, because libmodsecurity hands
-/// it to the regular expression as it is.
-pub(crate) fn words<'l>(line: &'l Line, errors: &mut Errors) -> Option<Vec<Text<'l>>> {
+/// group, and an escaped quote is unescaped.
+pub(crate) fn words<'l>(line: &'l Line, dialect: Dialect, errors: &mut Errors) -> Option<Vec<Text<'l>>> {
     let bytes = &line.bytes;
     let mut found = Vec::new();
     let mut at = 0;
@@ -132,7 +142,7 @@ pub(crate) fn words<'l>(line: &'l Line, errors: &mut Errors) -> Option<Vec<Text<
         at += bytes.get(at..)?.iter().take_while(|byte| is_blank(**byte)).count();
         let Some(first) = bytes.get(at).copied() else { return Some(found) };
         if first == b'"' || first == b'\'' {
-            let Some((text, next)) = quoted(line, at, first) else {
+            let Some((text, next)) = quoted(line, at, first, dialect) else {
                 let message = format!("the quote {} is never closed", char::from(first));
                 errors.hint(line.span(at), message, "a line that goes on needs a backslash at its end");
                 return None;
@@ -147,6 +157,8 @@ pub(crate) fn words<'l>(line: &'l Line, errors: &mut Errors) -> Option<Vec<Text<
         } else {
             let mut text = Text::new(line, at);
             while let Some(byte) = bytes.get(at).filter(|byte| !is_blank(**byte)) {
+                let halved = dialect == Dialect::Apache && *byte == b'\\' && bytes.get(at + 1) == Some(&b'\\');
+                at += usize::from(halved);
                 text.push(*byte, at);
                 at += 1;
             }
@@ -156,7 +168,7 @@ pub(crate) fn words<'l>(line: &'l Line, errors: &mut Errors) -> Option<Vec<Text<
 }
 
 /// The word whose opening quote stands at `at`, and the offset after its closing quote.
-fn quoted(line: &Line, at: usize, quote: u8) -> Option<(Text<'_>, usize)> {
+fn quoted(line: &Line, at: usize, quote: u8, dialect: Dialect) -> Option<(Text<'_>, usize)> {
     let bytes = &line.bytes;
     let mut text = Text::new(line, at + 1);
     let mut at = at + 1;
@@ -172,7 +184,9 @@ fn quoted(line: &Line, at: usize, quote: u8) -> Option<(Text<'_>, usize)> {
             }
             // Two backslashes are one unit, so that `\\"` ends the word.
             Some(b'\\') if byte == b'\\' => {
-                text.push(b'\\', at);
+                if dialect == Dialect::Libmodsecurity {
+                    text.push(b'\\', at);
+                }
                 text.push(b'\\', at + 1);
                 at += 2;
             }
@@ -190,9 +204,13 @@ mod tests {
     use crate::lines::Lines;
 
     fn split(line: &[u8]) -> Option<Vec<(String, u32)>> {
+        split_as(line, Dialect::Libmodsecurity)
+    }
+
+    fn split_as(line: &[u8], dialect: Dialect) -> Option<Vec<(String, u32)>> {
         let mut errors = Errors::default();
         let line = Lines::new(0, line.to_vec()).next(&mut errors)?;
-        let words = words(&line, &mut errors)?;
+        let words = words(&line, dialect, &mut errors)?;
         Some(
             words
                 .iter()
@@ -209,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn apache_makes_one_backslash_of_two() {
+        let line = br#"SecRule "@rx \d \\\\ \\" a\\b\c"#;
+        let words = |dialect| -> Vec<String> {
+            split_as(line, dialect).unwrap().into_iter().skip(1).map(|(word, _)| word).collect()
+        };
+        assert_eq!(words(Dialect::Libmodsecurity), [r"@rx \d \\\\ \\", r"a\\b\c"]);
+        assert_eq!(words(Dialect::Apache), [r"@rx \d \\ \", r"a\b\c"]);
+    }
+
+    #[test]
     fn an_open_quote_and_a_glued_word_are_errors() {
         assert!(split(b"SecRule ARGS \"x").is_none());
         assert!(split(b"SecRule ARGS \"x\"y").is_none());
@@ -218,7 +246,7 @@ mod tests {
     fn a_place_after_an_escape_is_right() {
         let mut errors = Errors::default();
         let line = Lines::new(0, br#""a\"b""#.to_vec()).next(&mut errors).unwrap();
-        let words = words(&line, &mut errors).unwrap();
+        let words = words(&line, Dialect::Libmodsecurity, &mut errors).unwrap();
         let slice = words[0].all();
         assert_eq!(slice.bytes(), b"a\"b");
         assert_eq!(slice.from(2).span().column, 5);

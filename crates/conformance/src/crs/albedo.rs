@@ -1,5 +1,6 @@
 //! The backends of the suites. CRS 4: albedo, where `/reflect` answers what its JSON body asks for and
-//! everything else is an empty 200. CRS 3: a web server, which is no proxy and so refuses CONNECT.
+//! everything else is an empty 200. CRS 3: a web server, which is no proxy and so refuses CONNECT, and
+//! which has no file whose name is not UTF-8.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,11 @@ struct Reflection {
 /// Answers a request.
 pub(crate) fn respond(request: &Request<'_>, backend: Backend) -> Response {
     if backend == Backend::WebServer {
-        let status = if request.method == b"CONNECT" { 405 } else { 200 };
+        let status = match request.method {
+            b"CONNECT" => 405,
+            _ if is_no_text(request.target) => 404,
+            _ => 200,
+        };
         return with_length(Response { status, headers: Vec::new(), body: Vec::new() });
     }
     let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
@@ -53,6 +58,19 @@ pub(crate) fn respond(request: &Request<'_>, backend: Backend) -> Response {
         return reflect(&request.body);
     }
     with_length(Response { status: 200, headers: Vec::new(), body: Vec::new() })
+}
+
+/// Whether the path, unescaped, is not UTF-8.
+fn is_no_text(target: &[u8]) -> bool {
+    let mut bytes = Vec::new();
+    let mut rest = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    std::str::from_utf8(&bytes).is_err()
 }
 
 fn reflect(body: &[u8]) -> Response {
@@ -103,5 +121,11 @@ mod tests {
         assert_eq!(response.headers[0], ("Content-Type".into(), "text/plain".into()));
         assert_eq!(respond(&request("/reflect", "x"), Backend::Albedo).status, 400);
         assert_eq!(respond(&request("/post", body), Backend::Albedo).body, b"");
+    }
+
+    #[test]
+    fn the_web_server_has_files_with_proper_names_only() {
+        let status = |target| respond(&request(target, ""), Backend::WebServer).status;
+        assert_eq!([status("/a%20b?%FF"), status("/i%FFndex.html"), status("/%zz")], [200, 404, 200]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::load::ConfigError;
 use crate::crs::install;
 use parapet_engine::{FileLoader, Policy};
-use parapet_seclang::{Loader, parse_all};
+use parapet_seclang::{Loader, parse_all_in};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::io;
@@ -22,6 +22,8 @@ pub struct Config {
     /// Which Core Rule Set: `newest` of those installed, a version, a directory that holds
     /// `crs-setup.conf.example` and `rules/`, or `none`. Default `newest`.
     pub crs: String,
+    /// What two backslashes in an argument of a rule mean. Default `libmodsecurity`.
+    pub dialect: Dialect,
     /// Whether rules block. A site can override it. Default `On`.
     pub mode: Mode,
     /// Rules up to this level count for blocking, 1–4. Default 1.
@@ -40,6 +42,17 @@ pub struct Config {
     pub after: Vec<PathBuf>,
 }
 
+/// For which engine rule files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// libmodsecurity 3 and Coraza: `\\\\` is two backslashes.
+    Libmodsecurity,
+    /// ModSecurity 2 in Apache httpd, which makes one of them: for files taken over from there, and
+    /// for CRS 3, which is written like that.
+    Apache,
+}
+
 /// `SecRuleEngine`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Mode {
@@ -55,6 +68,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             crs: "newest".to_owned(),
+            dialect: Dialect::Libmodsecurity,
             mode: Mode::On,
             paranoia_level: 1,
             detection_paranoia_level: None,
@@ -116,7 +130,12 @@ pub fn compile(config: &Config, installed: &Path) -> Result<Policy, Vec<ConfigEr
     entries.extend(config.after.iter().cloned());
     let loader = BuiltIn { tuning: tuning(config), files: FileLoader };
     let entries = expand(&entries, &loader)?;
-    let parsed = parse_all(&entries, &loader).map_err(|errors| errors.iter().map(from_display).collect::<Vec<_>>())?;
+    let dialect = match config.dialect {
+        Dialect::Libmodsecurity => parapet_seclang::Dialect::Libmodsecurity,
+        Dialect::Apache => parapet_seclang::Dialect::Apache,
+    };
+    let parsed = parse_all_in(dialect, &entries, &loader)
+        .map_err(|errors| errors.iter().map(from_display).collect::<Vec<_>>())?;
     Policy::compile(&parsed, &loader).map_err(|errors| errors.iter().map(from_display).collect())
 }
 
