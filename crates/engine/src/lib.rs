@@ -26,6 +26,7 @@ mod hostile;
 mod limits;
 mod loader;
 mod operators;
+pub mod persistence;
 mod policy;
 mod prefilter;
 pub mod trace;

@@ -114,7 +114,9 @@ impl Source {
     /// so that what they open in the prefilter can be worked out before the phase.
     pub(crate) fn is_steady(self) -> bool {
         match self {
-            Source::Scalar(variable) => variable != Variable::ReqbodyProcessor,
+            Source::Scalar(variable) => {
+                !matches!(variable, Variable::ReqbodyProcessor | Variable::SessionId | Variable::UserId)
+            }
             Source::Items(collections, _) => !collections.contains(&Collection::Env),
             _ => false,
         }

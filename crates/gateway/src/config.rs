@@ -1,5 +1,6 @@
 //! Configuration of the gateway, and everything that can be said about it without any I/O.
 
+use crate::collections::CollectionsConfig;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
@@ -30,6 +31,8 @@ pub struct Config {
     pub fail_policy: FailPolicy,
     /// What never leaves the gateway in an event or a log.
     pub redact: Redact,
+    /// Collections that rules keep between requests.
+    pub collections: CollectionsConfig,
     /// File for the audit log: one JSON object a line, as libmodsecurity writes it.
     pub audit_log: Option<PathBuf>,
     /// File for findings in the form of an Apache error log.
@@ -49,6 +52,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             fail_policy: FailPolicy::default(),
             redact: Redact::default(),
+            collections: CollectionsConfig::default(),
             audit_log: None,
             error_log: None,
             access_log: None,
@@ -322,6 +326,9 @@ impl Config {
         if self.limits.buffered_body_bytes > self.limits.buffered_total_bytes {
             errors
                 .push(ConfigError::new("limits.buffered_body_bytes", "must not be above limits.buffered_total_bytes"));
+        }
+        if let Some((key, message)) = self.collections.check() {
+            errors.push(ConfigError::new(format!("collections.{key}"), message));
         }
         errors
     }

@@ -238,6 +238,7 @@ impl<'a> Exchange<'a> {
         };
         let fail = self.worker.shared.config.fail_policy;
         let mut inspection = Inspection::new(Arc::clone(&self.policy), context, mode, fail);
+        inspection.keep_collections(self.worker.shared.collections.clone());
         let verdict = inspection.request_head(self.head);
         self.inspection = Some(inspection);
         verdict

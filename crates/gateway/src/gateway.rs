@@ -1,6 +1,7 @@
 //! Puts the gateway together, starts it and stops it.
 
 use crate::budget::Budget;
+use crate::collections::Collections;
 use crate::config::{Config, ConfigError};
 use crate::counters::Totals;
 use crate::listen::{self, BoundSocket};
@@ -10,13 +11,14 @@ use crate::sites::Sites;
 use crate::text::Redactor;
 use crate::worker::{Shared, Worker};
 use parapet_ports::traffic::TrafficTotals;
-use parapet_ports::{EventSink, TrafficSource};
+use parapet_ports::{EventSink, State, TrafficSource};
 use pingora_core::connectors::TransportConnector;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use ulid::Ulid;
 
@@ -25,6 +27,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     sockets: Vec<BoundSocket>,
     log_threads: Vec<LogThread>,
+    /// Through which collections are shared.
+    state: Option<Arc<dyn State>>,
 }
 
 /// The gateway's own count of its requests.
@@ -94,6 +98,7 @@ impl Gateway {
             totals: Arc::new(Totals::default()),
             budget: Budget::new(config.limits.buffered_total_bytes),
             redactor: Redactor::new(&config.redact),
+            collections: Arc::new(Collections::new(&config.collections)),
             audit_log,
             error_log,
             access_log,
@@ -103,7 +108,16 @@ impl Gateway {
             stop: Notify::new(),
             config,
         });
-        Ok(Gateway { shared, sockets, log_threads })
+        Ok(Gateway { shared, sockets, log_threads, state: None })
+    }
+
+    /// Shares the collections that rules keep between requests with other instances. Without it each
+    /// gateway keeps its own, which end with it.
+    #[must_use]
+    pub fn sharing_collections(mut self, state: Arc<dyn State>) -> Gateway {
+        self.shared.collections.open_queue();
+        self.state = Some(state);
+        self
     }
 
     /// Addresses it listens on, ports resolved.
@@ -126,12 +140,17 @@ impl Gateway {
     /// # Errors
     /// The system refuses threads or descriptors.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
-        let Gateway { shared, sockets, log_threads } = self;
+        let Gateway { shared, sockets, log_threads, state } = self;
         let count = match shared.config.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
         let grace = shared.config.timeouts.shutdown;
+        let (end_sharing, sharing_ends) = watch::channel(false);
+        let sharing = state.map(|state| {
+            let every = Duration::from_millis(shared.config.collections.share_interval_ms);
+            tokio::spawn(Arc::clone(&shared.collections).share(state, every, sharing_ends))
+        });
         let mut threads = Vec::new();
         for number in 0..count {
             let worker = Arc::new(Worker::new(Arc::clone(&shared), u16::try_from(number).unwrap_or(u16::MAX)));
@@ -150,6 +169,12 @@ impl Gateway {
         match ended.await {
             Ok(0) => {}
             _ => tracing::error!("a worker of the gateway ended with a panic"),
+        }
+        end_sharing.send_replace(true);
+        if let Some(sharing) = sharing
+            && sharing.await.is_err()
+        {
+            tracing::error!("the sharing of collections ended with a panic");
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::config::{FailDirection, FailPolicy};
 use crate::fault::Fault;
 use crate::head::Head;
 use crate::text::{self, Redactor};
+use parapet_engine::persistence::CollectionStore;
 use parapet_engine::{BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Transaction};
 use parapet_event::{Finding, ScoreEntry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -128,6 +129,11 @@ impl Inspection {
         }
         inspection.time += started.elapsed();
         inspection
+    }
+
+    /// Keeps the collections of rules in a store. To be called before anything else.
+    pub(crate) fn keep_collections(&mut self, store: Arc<dyn CollectionStore>) {
+        self.guarded(|transaction| transaction.set_collections(store));
     }
 
     /// Runs one call into the engine; `None` if it failed now or before.

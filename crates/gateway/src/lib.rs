@@ -13,6 +13,7 @@ mod budget;
 mod chunked;
 mod client;
 mod client_address;
+mod collections;
 mod config;
 mod counters;
 mod exchange;
@@ -39,6 +40,7 @@ mod tunnel;
 mod upstream;
 mod worker;
 
+pub use collections::CollectionsConfig;
 pub use config::{Config, ConfigError, FailDirection, FailPolicy, Limits, Mode, Redact, SiteConfig, Timeouts};
 pub use gateway::{Gateway, Traffic};
 pub use policies::PolicySet;

@@ -1,6 +1,7 @@
 //! One worker thread: what it shares with the others and what is its own.
 
 use crate::budget::Budget;
+use crate::collections::Collections;
 use crate::config::{Config, FailDirection};
 use crate::counters::Totals;
 use crate::head::HeadLimits;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) totals: Arc<Totals>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) redactor: Redactor,
+    /// What rules keep between requests.
+    pub(crate) collections: Arc<Collections>,
     pub(crate) audit_log: Option<LogWriter>,
     pub(crate) error_log: Option<LogWriter>,
     pub(crate) access_log: Option<LogWriter>,

@@ -194,8 +194,15 @@ fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Resu
                 (None, None) => Effect::SetTxNamed { name, change },
             }
         }
-        // Within one transaction nothing has time to expire.
-        ActionKind::ExpireVar { .. } => return Ok(None),
+        ActionKind::ExpireVar { variable, seconds } => match persistent(variable.collection) {
+            Some(collection) => Effect::ExpirePersistent {
+                collection,
+                name: Template::parse(&variable.key, names),
+                seconds: Template::parse(seconds, names),
+            },
+            // Within one transaction nothing has time to expire.
+            None => return Ok(None),
+        },
         ActionKind::InitCol { collection, key } => {
             Effect::InitCollection { collection: *collection, key: Template::parse(key, names) }
         }

@@ -117,6 +117,7 @@ pub(crate) enum Effect {
     SetTxNamed { name: Template, change: Change },
     SetPersistent { collection: PersistentCollection, name: Template, change: Change },
     InitCollection { collection: PersistentCollection, key: Template },
+    ExpirePersistent { collection: PersistentCollection, name: Template, seconds: Template },
     SetEnv { name: Template, value: Template },
     Ctl(Ctl),
 }

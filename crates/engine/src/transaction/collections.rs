@@ -2,6 +2,7 @@
 
 use parapet_seclang::ast::{PersistentCollection, Variable};
 
+use super::kept::Kept;
 use super::store::{Span, Store, StringId};
 use crate::limits::Limit;
 use crate::policy::names::{Names, Slot};
@@ -72,6 +73,8 @@ pub(crate) struct Persistent {
     /// Its key, once `initcol` named it; writes before that are lost, as in libmodsecurity.
     pub(crate) key: Option<Span>,
     pub(crate) values: NamedValues,
+    /// What is to be kept of it.
+    pub(crate) kept: Option<Box<Kept>>,
 }
 
 /// All values of a transaction by name.
@@ -97,6 +100,7 @@ impl Collections {
         self.tx.values.clear();
         for persistent in &mut self.persistent {
             persistent.key = None;
+            persistent.kept = None;
             persistent.values.values.clear();
         }
     }

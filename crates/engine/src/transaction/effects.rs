@@ -1,7 +1,5 @@
 //! What a link does each time it matches: `setvar`, `ctl`, collections.
 
-use parapet_seclang::ast::PersistentCollection;
-
 use super::State;
 use super::store::Span;
 use crate::limits::Limit;
@@ -40,9 +38,10 @@ impl State {
                 self.set_persistent(policy, rule, *collection, name, change);
             }
             Effect::InitCollection { collection, key } => {
-                let text = self.expand_to_vec(policy, Some(rule), key);
-                let key = self.store.push(&text);
-                self.collections.persistent_mut(*collection).key = Some(key);
+                self.init_collection(policy, rule, *collection, key);
+            }
+            Effect::ExpirePersistent { collection, name, seconds } => {
+                self.expire_persistent(policy, rule, *collection, name, seconds);
             }
             Effect::SetEnv { name, value } => {
                 let name = self.expand_to_vec(policy, Some(rule), name);
@@ -57,7 +56,13 @@ impl State {
     }
 
     /// The value after a change.
-    fn changed(&mut self, policy: &Policy, rule: &Rule, before: Option<Span>, change: &Change) -> Option<Span> {
+    pub(super) fn changed(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        before: Option<Span>,
+        change: &Change,
+    ) -> Option<Span> {
         let (sign, amount) = match change {
             Change::Unset => return None,
             Change::Set(value) => return Some(self.expand_to_span(policy, Some(rule), value)),
@@ -102,27 +107,6 @@ impl State {
         let before = self.collections.slot(slot);
         let value = self.changed(policy, rule, before, change);
         self.collections.set_slot(slot, value);
-    }
-
-    fn set_persistent(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        collection: PersistentCollection,
-        name: &Template,
-        change: &Change,
-    ) {
-        if self.collections.persistent(collection).key.is_none() {
-            return;
-        }
-        let name = self.expand_to_span(policy, Some(rule), name);
-        let before = self.collections.persistent(collection).values.get(self.store.get(name), &self.store);
-        let value = self.changed(policy, rule, before, change);
-        let values = &mut self.collections.persistent_mut(collection).values;
-        match value {
-            Some(value) => values.set(name, value, policy.limits.variables, &mut self.store),
-            None => values.unset(self.store.get(name), &self.store),
-        }
     }
 
     fn control(&mut self, policy: &Policy, ctl: &Ctl) {

@@ -2,7 +2,7 @@
 //!
 //! [`request`], [`body`] and [`response`] turn what the client and the server sent into collections;
 //! [`interpreter`] runs the rules of a phase ([`plain`] the slow way), [`evaluate`] one link of a rule,
-//! [`effects`] what it does when it matches; [`report`] keeps the findings, [`recorder`] and [`traced`] the
+//! [`effects`] what it does when it matches, [`kept`] what outlives the transaction; [`report`] keeps the findings, [`recorder`] and [`traced`] the
 //! trace, if there is to be one.
 
 mod body;
@@ -13,6 +13,7 @@ mod effects;
 mod evaluate;
 mod expand;
 mod interpreter;
+mod kept;
 mod plain;
 mod recorder;
 mod report;
@@ -30,11 +31,13 @@ use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, L
 
 use crate::limits::Limit;
 use crate::operators::Captures;
+use crate::persistence::CollectionStore;
 use crate::policy::Policy;
 use crate::trace::{Trace, TraceLimits};
 use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores};
 use collections::Collections;
 use evaluate::{MatchedValue, Subject};
+use kept::Keeper;
 use recorder::Recorder;
 use report::Reports;
 use store::Store;
@@ -88,6 +91,7 @@ pub(crate) struct State {
     plain: bool,
     /// Present while the transaction is traced.
     recorder: Option<Box<Recorder>>,
+    keeper: Keeper,
 }
 
 /// What `ctl` and flow actions have changed.
@@ -136,6 +140,7 @@ impl State {
         self.matched.clear();
         self.plain = policy.exhaustive;
         self.recorder = None;
+        self.keeper = Keeper::default();
         let mut removed = std::mem::take(&mut self.control.removed);
         removed.clear();
         let mut target_removals = std::mem::take(&mut self.control.target_removals);
@@ -209,6 +214,14 @@ impl Transaction {
     pub fn set_engine_mode(&mut self, mode: EngineMode) {
         if let Some((_, state)) = self.parts() {
             state.control.engine = mode;
+        }
+    }
+
+    /// Keeps the collections that outlive a transaction (`initcol`) in a store. To be called before
+    /// anything else; without a store they end with the transaction.
+    pub fn set_collections(&mut self, store: Arc<dyn CollectionStore>) {
+        if let Some((_, state)) = self.parts() {
+            state.keeper = Keeper::new(store);
         }
     }
 
@@ -413,7 +426,10 @@ impl State {
     }
 
     fn run_phase(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
-        if self.plain { self.run_phase_plainly(policy, phase) } else { self.run_phase_quickly(policy, phase) }
+        let intervention =
+            if self.plain { self.run_phase_plainly(policy, phase) } else { self.run_phase_quickly(policy, phase) };
+        self.keep_collections();
+        intervention
     }
 
     /// A mode that never refuses cannot refuse a body either.

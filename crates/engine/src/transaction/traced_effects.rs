@@ -53,7 +53,7 @@ impl State {
                 Written::Persistent(*collection, self.expand_to_vec(policy, Some(rule), name))
             }
             Effect::SetEnv { name, .. } => Written::Env(self.expand_to_vec(policy, Some(rule), name)),
-            Effect::InitCollection { .. } | Effect::Ctl(_) => return None,
+            Effect::InitCollection { .. } | Effect::ExpirePersistent { .. } | Effect::Ctl(_) => return None,
         })
     }
 

@@ -13,7 +13,7 @@ use parapet_engine::seclang::{Configuration, NoFiles};
 use parapet_event::SecurityEvent;
 use parapet_gateway::{Config, Gateway, PolicySet, SiteConfig, Traffic};
 use parapet_ports::traffic::TrafficTotals;
-use parapet_ports::{EventSink, TrafficSource};
+use parapet_ports::{EventSink, State, TrafficSource};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -261,9 +261,19 @@ pub fn config(upstreams: &[SocketAddr]) -> Config {
 
 impl Running {
     pub fn start(config: Config, policies: PolicySet) -> Running {
+        Running::start_as(config, policies, |gateway| gateway)
+    }
+
+    /// One that shares the collections of its rules.
+    pub fn start_sharing(config: Config, policies: PolicySet, state: Arc<dyn State>) -> Running {
+        Running::start_as(config, policies, |gateway| gateway.sharing_collections(state))
+    }
+
+    fn start_as(config: Config, policies: PolicySet, change: impl FnOnce(Gateway) -> Gateway) -> Running {
         let events = Arc::new(Events::default());
         let policies = Arc::new(policies);
         let gateway = Gateway::new(config, Arc::clone(&policies), Arc::clone(&events) as Arc<dyn EventSink>).unwrap();
+        let gateway = change(gateway);
         let address = gateway.addresses()[0];
         let traffic = gateway.traffic();
         let (shutdown, watch) = watch::channel(false);

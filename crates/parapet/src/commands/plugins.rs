@@ -1,7 +1,7 @@
 //! `parapet plugins`
 
 use super::{Failure, Outcome};
-use crate::run::plan::{CHANNELS, STORES, STREAMS};
+use crate::run::plan::{CHANNELS, STATES, STORES, STREAMS};
 use parapet_ports::registry::Plugin;
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use serde_json::json;
 pub fn list(as_json: bool) -> Outcome {
     let mut plugins = rows("stream", STREAMS);
     plugins.extend(rows("store", STORES));
+    plugins.extend(rows("state", STATES));
     plugins.extend(rows("channel", CHANNELS));
     if as_json {
         let list: Vec<_> = plugins

@@ -30,6 +30,8 @@ pub struct Config {
     pub streams: Streams,
     /// Where events are kept.
     pub store: Store,
+    /// What instances share for a while: counters of rules.
+    pub state: State,
     /// Where alerts go, by name.
     pub channels: BTreeMap<String, Section>,
     /// Accounts and the control database.
@@ -66,6 +68,17 @@ pub struct Store(pub Section);
 impl Default for Store {
     fn default() -> Self {
         Store(Section::of_kind("lakehouse"))
+    }
+}
+
+/// The `[state]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct State(pub Section);
+
+impl Default for State {
+    fn default() -> Self {
+        State(Section::of_kind("memory"))
     }
 }
 

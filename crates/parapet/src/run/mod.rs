@@ -64,7 +64,9 @@ pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     let live = LiveFeed::new(LIVE_MESSAGES_KEPT);
     let (pipeline, store) = start_pipeline(&plan, identity.clone(), live.clone(), &data_dir).await?;
     let policies = Arc::new(PolicySet::new(plan.policy.clone()));
+    let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
     let gateway = Gateway::new(plan.config.gateway.clone(), policies, pipeline.sink()).map_err(all_of)?;
+    let gateway = gateway.sharing_collections(state);
     let console = Console {
         store,
         alerts: identity.clone(),

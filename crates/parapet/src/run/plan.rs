@@ -5,13 +5,15 @@ use crate::config::load::ConfigError;
 use crate::rules;
 use parapet_engine::Policy;
 use parapet_ports::registry::{Plugin, Ready};
-use parapet_ports::{Channel, EventStore, EventStream};
+use parapet_ports::{Channel, EventStore, EventStream, State};
 use std::sync::Arc;
 
 /// Streams of all rooms.
 pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS];
 /// Stores of all rooms.
 pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
+/// States of all rooms.
+pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES];
 /// Channels of all rooms.
 pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
 
@@ -29,6 +31,8 @@ pub struct Plan {
     pub analytics: Box<dyn Ready<dyn EventStream>>,
     /// Where events are kept.
     pub store: Box<dyn Ready<dyn EventStore>>,
+    /// What instances share for a while.
+    pub state: Box<dyn Ready<dyn State>>,
     /// Where alerts go, by name.
     pub channels: Vec<(String, Box<dyn Ready<dyn Channel>>)>,
 }
@@ -52,6 +56,7 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     let realtime = keep_one(streams.realtime.check("streams.realtime", STREAMS), &mut errors);
     let analytics = keep_one(streams.analytics.check("streams.analytics", STREAMS), &mut errors);
     let store = keep_one(config.store.0.check("store", STORES), &mut errors);
+    let state = keep_one(config.state.0.check("state", STATES), &mut errors);
     let channels: Vec<_> = config
         .channels
         .iter()
@@ -60,9 +65,9 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
             Some((name.clone(), ready))
         })
         .collect();
-    match (policy, spool, realtime, analytics, store) {
-        (Some(policy), Some(spool), Some(realtime), Some(analytics), Some(store)) if errors.is_empty() => {
-            Ok(Plan { config, policy, spool, realtime, analytics, store, channels })
+    match (policy, spool, realtime, analytics, store, state) {
+        (Some(policy), Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
+            Ok(Plan { config, policy, spool, realtime, analytics, store, state, channels })
         }
         _ => Err(errors),
     }
