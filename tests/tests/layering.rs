@@ -10,6 +10,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("parapet-seclang", 0),
     ("parapet-event", 0),
     ("parapet-script", 0),
+    ("parapet-services", 0),
     ("parapet-engine", 1),
     ("parapet-ports", 1),
     ("parapet-conformance", 2),
