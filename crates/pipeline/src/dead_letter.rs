@@ -2,9 +2,11 @@
 //!
 //! `dead-letter.ndjson` in the pipeline's directory, one JSON object per line:
 //! `{"timestamp":…,"stage":"router","reason":"…","event":{…}}`, or `"raw"` with the text instead of
-//! `event` where it never became one. A full file is renamed to `dead-letter-TIME-ID.ndjson`; the
+//! `event` where it never became one (`"raw_base64"` if that is no text). A full file is renamed to `dead-letter-TIME-ID.ndjson`; the
 //! oldest of those are deleted, and that is logged, when there are more than `files_max`.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
@@ -50,17 +52,41 @@ pub struct Letter {
     /// The text it came as, otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// Or the bytes, in base64, if they are no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_base64: Option<String>,
 }
 
 impl Letter {
     /// A letter about an event.
     pub fn event(stage: &str, reason: impl Into<String>, event: Arc<SecurityEvent>) -> Self {
-        Letter { timestamp: Utc::now(), stage: stage.into(), reason: reason.into(), event: Some(event), raw: None }
+        Letter { event: Some(event), ..Letter::empty(stage, reason) }
     }
 
     /// A letter about text that is no event.
     pub fn raw(stage: &str, reason: impl Into<String>, raw: impl Into<String>) -> Self {
-        Letter { timestamp: Utc::now(), stage: stage.into(), reason: reason.into(), event: None, raw: Some(raw.into()) }
+        Letter { raw: Some(raw.into()), ..Letter::empty(stage, reason) }
+    }
+
+    /// A letter about bytes that are no event.
+    pub fn bytes(stage: &str, reason: impl Into<String>, bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Letter::raw(stage, reason, text),
+            Err(error) => {
+                Letter { raw_base64: Some(BASE64_STANDARD.encode(error.as_bytes())), ..Letter::empty(stage, reason) }
+            }
+        }
+    }
+
+    fn empty(stage: &str, reason: impl Into<String>) -> Self {
+        Letter {
+            timestamp: Utc::now(),
+            stage: stage.into(),
+            reason: reason.into(),
+            event: None,
+            raw: None,
+            raw_base64: None,
+        }
     }
 }
 

@@ -12,6 +12,8 @@
 //! | `channel:NAME` | alerts queued for the channel | confirmed by the channel | queue full, given up |
 //! | `sequence` | numbers between the first and the highest seen | numbers seen | dropped by the spool; gap |
 //!
+//! Every hop that reads a stream also drops entries that hold no event ("undecodable", dead letter).
+//!
 //! **What is per process.** Counts start at zero with the process. What an earlier process left in a
 //! stream is added to `produced` of the hop that reads the stream when it joins, so the equation also
 //! holds after a restart. Counts are of stream entries: an event that a crash made the router append

@@ -227,9 +227,9 @@ impl Plan {
         hop: &str,
     ) -> Result<Seat, PortError> {
         let stage = self.stage(stage);
-        let reader = Reader::join(&stage, &**stream, group, &self.config.member).await?;
-        let lag = stream.lag(group).await?;
         let hop = self.ledger.hop(hop);
+        let reader = Reader::join(&stage, &**stream, group, &self.config.member, (&self.dead, &hop)).await?;
+        let lag = stream.lag(group).await?;
         hop.produced(lag.unread + lag.pending);
         Ok(Seat {
             stage,
@@ -237,6 +237,7 @@ impl Plan {
             group: group.to_owned(),
             member: self.config.member.clone(),
             hop,
+            dead: self.dead.clone(),
             dropped: lag.dropped,
             reader: Some(reader),
         })
@@ -315,6 +316,7 @@ struct Seat {
     group: String,
     member: String,
     hop: Arc<Hop>,
+    dead: DeadLetter,
     dropped: u64,
     /// Taken by the first run of the stage.
     reader: Option<Reader>,
@@ -326,7 +328,7 @@ impl Seat {
         if let Some(reader) = self.reader.take() {
             return Some(reader);
         }
-        let join = || Reader::join(&self.stage, &*self.stream, &self.group, &self.member);
+        let join = || Reader::join(&self.stage, &*self.stream, &self.group, &self.member, (&self.dead, &self.hop));
         self.stage.insist(join).await.ok()
     }
 

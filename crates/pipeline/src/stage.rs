@@ -4,7 +4,10 @@
 //! A stage that is told to drain reads until nothing is left and ends. A stage that is aborted ends
 //! at once; what it had not acknowledged is delivered again after the next start.
 
+use crate::dead_letter::{DeadLetter, Letter};
 use crate::health::Health;
+use crate::ledger::Hop;
+use parapet_ports::stream::Undecodable;
 use parapet_ports::{Entry, EntryId, ErrorKind, EventStream, PortError, StreamConsumer};
 use std::future::Future;
 use std::sync::Arc;
@@ -143,18 +146,30 @@ pub(crate) struct Reader {
     stage: Stage,
     consumer: Box<dyn StreamConsumer>,
     reclaim_at: Instant,
+    dead: DeadLetter,
+    hop: Arc<Hop>,
+    /// Met, but not yet in the dead letter file and acknowledged.
+    undecodable: Vec<Undecodable>,
 }
 
 impl Reader {
-    /// Joins the group once.
+    /// Joins the group once. Entries that hold no event go to the dead letter file, and `hop` counts them.
     pub(crate) async fn join(
         stage: &Stage,
         stream: &dyn EventStream,
         group: &str,
         member: &str,
+        (dead, hop): (&DeadLetter, &Arc<Hop>),
     ) -> Result<Reader, PortError> {
         let consumer = stream.consumer(group, member).await?;
-        Ok(Reader { stage: stage.clone(), consumer, reclaim_at: Instant::now() + RECLAIM_IDLE })
+        Ok(Reader {
+            stage: stage.clone(),
+            consumer,
+            reclaim_at: Instant::now() + RECLAIM_IDLE,
+            dead: dead.clone(),
+            hop: hop.clone(),
+            undecodable: Vec::new(),
+        })
     }
 
     /// The next entries, waiting up to `wait` for the first. Empty when there are none yet; `None`
@@ -187,6 +202,7 @@ impl Reader {
     /// Entries left behind by a member that died come first. Only this member's own task calls this,
     /// between batches, so nothing it is working on itself can be taken over.
     async fn read(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, PortError> {
+        self.bury().await?;
         if Instant::now() >= self.reclaim_at {
             let left_behind = self.consumer.reclaim(RECLAIM_IDLE, max).await?;
             if !left_behind.is_empty() {
@@ -195,6 +211,27 @@ impl Reader {
             self.reclaim_at = Instant::now() + RECLAIM_IDLE;
         }
         self.consumer.read(max, wait).await
+    }
+
+    /// Puts what could not be decoded into the dead letter file and acknowledges it. Cancel safe: what is
+    /// interrupted is done again, so a letter may be there twice.
+    async fn bury(&mut self) -> Result<(), PortError> {
+        self.undecodable.extend(self.consumer.take_undecodable());
+        if self.undecodable.is_empty() {
+            return Ok(());
+        }
+        let letter = |entry: &Undecodable| Letter::bytes(self.stage.name, &entry.reason, entry.bytes.clone());
+        self.dead.bury(self.undecodable.iter().map(letter).collect()).await?;
+        let ids: Vec<_> = self.undecodable.iter().map(|entry| entry.id).collect();
+        self.consumer.acknowledge(&ids).await?;
+        self.hop.dropped("undecodable (dead letter)", ids.len() as u64);
+        tracing::error!(
+            stage = self.stage.name,
+            entries = ids.len(),
+            "entries hold no event: see the dead letter file"
+        );
+        self.undecodable.clear();
+        Ok(())
     }
 
     /// Acknowledges, trying until it works.
@@ -246,6 +283,56 @@ mod tests {
         assert!(matches!(outcome, Ok(7)));
         assert_eq!(calls, 4);
         assert!(health.problems().is_empty());
+    }
+
+    /// A consumer that has one undecodable entry, and then nothing.
+    #[derive(Default)]
+    struct Poisoned {
+        met: bool,
+        acknowledged: Arc<std::sync::Mutex<Vec<EntryId>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl StreamConsumer for Poisoned {
+        async fn read(&mut self, _max: usize, _wait: Duration) -> Result<Vec<Entry>, PortError> {
+            Ok(Vec::new())
+        }
+
+        fn take_undecodable(&mut self) -> Vec<Undecodable> {
+            let entry = Undecodable { id: EntryId(7, 0), reason: "no event".into(), bytes: vec![0xff, 0x00] };
+            if std::mem::replace(&mut self.met, true) { Vec::new() } else { vec![entry] }
+        }
+
+        async fn acknowledge(&mut self, ids: &[EntryId]) -> Result<(), PortError> {
+            self.acknowledged.lock().unwrap().extend(ids);
+            Ok(())
+        }
+
+        async fn reclaim(&mut self, _idle: Duration, _max: usize) -> Result<Vec<Entry>, PortError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_holds_no_event_is_a_dead_letter_before_it_is_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let consumer = Poisoned::default();
+        let acknowledged = consumer.acknowledged.clone();
+        let ledger = crate::ledger::EventLedger::new();
+        let mut reader = Reader {
+            stage: Stage::new("router", Arc::default(), CancellationToken::new()),
+            consumer: Box::new(consumer),
+            reclaim_at: Instant::now() + RECLAIM_IDLE,
+            dead: DeadLetter::new(directory.path().to_owned(), crate::dead_letter::Config::default()),
+            hop: ledger.hop("router"),
+            undecodable: Vec::new(),
+        };
+        assert!(reader.next(10, Duration::ZERO).await.unwrap().is_empty());
+        let letters = std::fs::read_to_string(directory.path().join("dead-letter.ndjson")).unwrap();
+        assert!(letters.contains(r#""reason":"no event","raw_base64":"/wA=""#), "{letters}");
+        assert_eq!(*acknowledged.lock().unwrap(), [EntryId(7, 0)]);
+        let count = parapet_ports::Ledger::snapshot(&ledger).remove("router").unwrap();
+        assert_eq!(count.dropped.values().sum::<u64>(), 1);
     }
 
     #[tokio::test]

@@ -21,6 +21,18 @@ pub struct Entry {
     pub event: Arc<SecurityEvent>,
 }
 
+/// An entry that holds no event, as far as this release can tell: damaged, written by something else, or
+/// by a newer release in a form that this one does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// To acknowledge it.
+    pub id: EntryId,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The entry as it was found.
+    pub bytes: Vec<u8>,
+}
+
 /// How far a consumer group is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lag {
@@ -63,6 +75,13 @@ pub trait EventStream: Send + Sync {
 pub trait StreamConsumer: Send {
     /// Up to `max` new entries; waits up to `wait` for the first one. Cancel safe.
     async fn read(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, PortError>;
+
+    /// Takes what `read` and `reclaim` met since the last call and could not decode; they return early,
+    /// perhaps without an entry, when they meet such. Like entries, these are delivered again until they
+    /// are acknowledged, so whoever acknowledges one keeps its bytes somewhere first.
+    fn take_undecodable(&mut self) -> Vec<Undecodable> {
+        Vec::new()
+    }
 
     /// Marks entries as done. Acknowledging twice is harmless.
     async fn acknowledge(&mut self, ids: &[EntryId]) -> Result<(), PortError>;
