@@ -9,7 +9,7 @@ use parapet_ports::{Channel, EventStore, EventStream, State};
 use std::sync::Arc;
 
 /// Streams of all rooms.
-pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS];
+pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS, parapet_backends::STREAMS];
 /// Stores of all rooms.
 pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
 /// States of all rooms.
