@@ -6,7 +6,7 @@ use parapet_event::SecurityEvent;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(20);
@@ -95,17 +95,18 @@ async fn members_share_the_entries(stream: Arc<dyn EventStream>) {
     let mut one = join(&stream, "shared", "one").await;
     let mut two = join(&stream, "shared", "two").await;
     let mut seen = BTreeSet::new();
-    loop {
+    let deadline = Instant::now() + LONG;
+    while seen.len() < 100 {
+        assert!(Instant::now() < deadline, "only {} of 100 entries were seen by both members together", seen.len());
         let first = one.read(7, SHORT).await.expect("reading");
         let second = two.read(11, SHORT).await.expect("reading");
-        if first.is_empty() && second.is_empty() {
-            break;
-        }
         for entry in first.iter().chain(&second) {
             assert!(seen.insert(entry.id), "two members got the same entry");
         }
     }
-    assert_eq!(seen.len(), 100, "entries seen by both members together");
+    for member in [&mut one, &mut two] {
+        assert!(member.read(7, SHORT).await.expect("reading").is_empty(), "an entry was delivered twice");
+    }
 }
 
 async fn reading_waits_for_the_first_entry(stream: Arc<dyn EventStream>) {
@@ -162,16 +163,13 @@ async fn a_cancelled_read_loses_nothing(stream: Arc<dyn EventStream>) {
             seen.extend(entries.expect("reading").iter().map(|entry| entry.event.id));
         }
     }
-    loop {
+    let deadline = Instant::now() + LONG;
+    while seen.len() < 100 {
+        assert!(Instant::now() < deadline, "only {} of 100 events arrived: cancelled reads lost some", seen.len());
         let mut entries = consumer.read(50, SHORT).await.expect("reading");
         entries.extend(consumer.reclaim(Duration::from_millis(10), 1000).await.expect("reclaiming"));
-        let before = seen.len();
         seen.extend(entries.iter().map(|entry| entry.event.id));
-        if seen.len() == before {
-            break;
-        }
     }
-    assert_eq!(seen.len(), 100, "events seen although reads were cancelled");
 }
 
 async fn concurrent_appends_all_arrive(stream: Arc<dyn EventStream>) {
@@ -218,19 +216,20 @@ where
     let stream = open("restart".into()).await;
     append(&stream, &sample_events(30..31)).await;
     let mut consumer = join(&stream, "work", "b").await;
+    let mut expected = unacknowledged;
+    expected.extend(sample_events(30..31).iter().map(|event| event.id));
     let mut seen = BTreeSet::new();
+    let deadline = Instant::now() + LONG;
     loop {
         let mut entries = consumer.read(100, SHORT).await.expect("reading");
         entries.extend(consumer.reclaim(Duration::from_millis(50), 100).await.expect("reclaiming"));
-        if entries.is_empty() {
+        if entries.is_empty() && (seen.len() >= expected.len() || Instant::now() > deadline) {
             break;
         }
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
         consumer.acknowledge(&ids).await.expect("acknowledging");
         seen.extend(entries.iter().map(|entry| entry.event.id));
     }
-    let mut expected = unacknowledged;
-    expected.extend(sample_events(30..31).iter().map(|event| event.id));
     assert_eq!(seen, expected, "entries delivered after the restart");
     let lag = stream.lag("work").await.expect("lag");
     assert_eq!((lag.appended, lag.unread, lag.pending), (31, 0, 0), "lag after everything was acknowledged");

@@ -1,5 +1,8 @@
 -- Shared by the other scripts: keeps the account of entries that are gone.
 -- KEYS[1] is the stream, KEYS[2] a hash with the number of entries that each group lost.
+--
+-- Ids are TIME-NUMBER, where NUMBER counts the entries ever appended. So the id that a group read last
+-- says how many entries it passed; the server's own count of that does not survive restarts.
 
 local stream, losses = KEYS[1], KEYS[2]
 
@@ -23,16 +26,28 @@ end
 
 local function number(value) return string.format('%.0f', value) end
 
--- The id before, and the id after. Sequences of generated ids are small, so doubles are exact.
-local function before(id)
-  local time, sequence = parts(id)
-  if sequence > 0 then return number(time) .. '-' .. number(sequence - 1) end
-  return number(time - 1) .. '-18446744073709551615'
-end
-
+-- Ids are compared as doubles: numbers stay far below 2^53.
 local function after(id)
   local time, sequence = parts(id)
   return number(time) .. '-' .. number(sequence + 1)
+end
+
+-- The last id before the first entry, of a stream from whose start so many entries were removed. Other
+-- writers' ids may begin anew with 0.
+local function gone_to(info, removed)
+  local first = info['first-entry']
+  if not first then return info['last-generated-id'] end
+  local time, sequence = parts(first[1])
+  if sequence > 0 then return number(time) .. '-' .. number(sequence - 1) end
+  return number(time - 1) .. '-' .. number(removed)
+end
+
+-- How many entries lie before what the group reads next; false if another writer's id hides it.
+local function passed(group)
+  local id = group['last-delivered-id']
+  local _, sequence = parts(id)
+  if sequence > 0 or id == '0-0' then return sequence end
+  return group['entries-read']
 end
 
 local function lost(group, count)
@@ -40,19 +55,18 @@ local function lost(group, count)
 end
 
 -- Counts what each group had not acknowledged of the entries that are gone, and moves the group past
--- them. A group's `entries-read` then stays the number of its last entry, counted from the first ever.
+-- them. Returns the stream's description.
 local function account()
   local info = fields(redis.call('XINFO', 'STREAM', stream))
   local removed = info['entries-added'] - info['length']
   if removed == 0 then return info end
-  local first = info['first-entry']
-  local gone = first and before(first[1]) or info['last-generated-id']
+  local gone = gone_to(info, removed)
   for _, reply in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local group = fields(reply)
-    local read = group['entries-read']
-    if read and read < removed and precedes(group['last-delivered-id'], gone) then
+    local read = passed(group)
+    if precedes(group['last-delivered-id'], gone) then
       redis.call('XGROUP', 'SETID', stream, group.name, gone, 'ENTRIESREAD', removed)
-      lost(group.name, removed - read)
+      if read then lost(group.name, removed - read) end
     end
     repeat
       local ids = {}

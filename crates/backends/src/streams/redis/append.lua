@@ -28,7 +28,18 @@ if length > 0 and length + adding > limit then
   redis.call('XTRIM', stream, 'MAXLEN', '~', math.max(limit - adding, 0))
   account()
 end
+
+local now = redis.call('TIME')
+local time, count = now[1] * 1000 + math.floor(now[2] / 1000), 0
+if redis.call('EXISTS', stream) == 1 then
+  local info = fields(redis.call('XINFO', 'STREAM', stream))
+  local last, sequence = parts(info['last-generated-id'])
+  -- The clock may have been set back, and other writers may count differently.
+  time, count = math.max(time, last), info['entries-added']
+  if time == last and sequence > count then time = time + 1 end
+end
 for i = 6, #ARGV do
-  redis.call('XADD', stream, '*', 'v', ARGV[4], 'content-type', ARGV[5], 'event', ARGV[i])
+  local id = number(time) .. '-' .. number(count + i - 5)
+  redis.call('XADD', stream, id, 'v', ARGV[4], 'content-type', ARGV[5], 'event', ARGV[i])
 end
 return adding

@@ -11,13 +11,19 @@ pub(crate) fn port_error(stream: &str, doing: &str, error: RedisError) -> PortEr
         (RedisKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             (ErrorKind::Config, "; check `username` and `password`")
         }
-        (RedisKind::Server(ServerErrorKind::NoPerm), _) => {
+        _ if lacks_permission(&error) => {
             (ErrorKind::Config, "; the user lacks a permission (docs/streams.md lists them)")
         }
         (RedisKind::InvalidClientConfig, _) => (ErrorKind::Config, ""),
         _ => (ErrorKind::Unavailable, ""),
     };
     PortError::new(kind, format!("{stream}: {doing}{hint}")).with_source(error)
+}
+
+/// A script that may not run one of its commands fails with a text only.
+fn lacks_permission(error: &RedisError) -> bool {
+    error.kind() == RedisKind::Server(ServerErrorKind::NoPerm)
+        || error.detail().is_some_and(|detail| detail.contains("user executing the script can't"))
 }
 
 /// Whether the connection must be replaced: it is gone, or it leads to the wrong server (a master that

@@ -7,8 +7,8 @@ local info = account()
 for _, reply in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
   local group = fields(reply)
   if group.name == ARGV[1] then
-    local read = group['entries-read']
-    local unread = read and info['entries-added'] - read or group.lag or info['length']
+    local read = passed(group)
+    local unread = read and math.max(info['entries-added'] - read, 0) or group.lag or info['length']
     return {info['entries-added'], unread, group.pending, tonumber(redis.call('HGET', losses, ARGV[1]) or 0)}
   end
 end

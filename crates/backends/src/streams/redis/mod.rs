@@ -38,7 +38,9 @@
 //!
 //! **Trimming** is approximate, by whole nodes (100 entries by default). In the same script each group
 //! that had not acknowledged a trimmed entry counts it, in the hash `{STREAM}:losses`; that is
-//! `Lag::dropped`. Entries trimmed by other tools are counted when the lag is looked at next. A group
+//! `Lag::dropped`. Ids are `TIME-NUMBER`, where the number counts all entries ever appended, so the counts
+//! are exact and survive restarts and failovers. Entries that other tools trim are counted when the lag
+//! is looked at next; entries that other programs add under ids of their own may blur the counts. A group
 //! that nobody reads any more holds entries for ever under `reject`: remove it with `XGROUP DESTROY`.
 //!
 //! **Groups** read with `XREADGROUP`. A consumer that comes back under its name first gets what it had
