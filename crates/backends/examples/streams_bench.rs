@@ -1,9 +1,10 @@
-//! Measures streams over real servers; `bench/pipeline` builds and runs it.
+//! Measures streams over real servers; `bench/streams` builds and runs it.
 //!
 //! `streams_bench redis [SECONDS]`: 10,000 events a second through Redis, from when each was due to be
 //! appended until a consumer has it. `streams_bench kafka [EVENTS]`: events per second that are appended
 //! to Kafka, read and acknowledged, all at the same time. `streams_bench encodings`: size and time of one
-//! event in each encoding. Prints a table and, as its last line, one JSON object with the unit in each key.
+//! event in each encoding. Without arguments all of them. Prints a table and, as its last line, one JSON
+//! object with the unit in each key.
 
 use parapet_backends::STREAMS;
 use parapet_event::SecurityEvent;
@@ -22,7 +23,9 @@ use ulid::Ulid;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const USAGE: &str = "usage: streams_bench redis [SECONDS] | kafka [EVENTS] | encodings";
+const USAGE: &str = "usage: streams_bench [redis [SECONDS] | kafka [EVENTS] | encodings]";
+const SECONDS: u64 = 20;
+const EVENTS: u64 = 500_000;
 /// Different events; they are used again and again.
 const POOL: u64 = 20_000;
 /// Events of one append, as the router makes them.
@@ -227,10 +230,15 @@ async fn main() -> Outcome<()> {
     let amount = |default: u64| amount.map_or(Ok(default), |text| text.parse::<u64>().map_err(|_| USAGE));
     let mut figures = Figures::default();
     match what.as_deref() {
-        Some("redis") => measure_redis(&mut figures, amount(20)?).await?,
-        Some("kafka") => measure_kafka(&mut figures, usize::try_from(amount(500_000)?)?).await?,
+        Some("redis") => measure_redis(&mut figures, amount(SECONDS)?).await?,
+        Some("kafka") => measure_kafka(&mut figures, amount(EVENTS)? as usize).await?,
         Some("encodings") => measure_encodings(&mut figures)?,
-        _ => return Err(USAGE.into()),
+        Some(_) => return Err(USAGE.into()),
+        None => {
+            measure_encodings(&mut figures)?;
+            measure_redis(&mut figures, SECONDS).await?;
+            measure_kafka(&mut figures, EVENTS as usize).await?;
+        }
     }
     writeln!(std::io::stdout(), "{}", figures.json())?;
     Ok(())
