@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libinjectionrs::{SqliFlags, SqliState};
 
-use super::sqli_gate;
+use super::{sqli_gate, sqli_phrases};
 
 /// The token types of an injection, one byte each: libinjection's fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) fn detect(value: &[u8]) -> Option<Fingerprint> {
     if is_hostile(value) {
         return Some(EVIL);
     }
+    let replaced = sqli_phrases::replaced(value);
+    let value = replaced.as_deref().unwrap_or(value);
     // The library is a port that indexes slices. Should it ever fail, the value is what an attacker
     // would send: it counts as found.
     let found = catch_unwind(AssertUnwindSafe(|| {
@@ -121,6 +123,13 @@ mod tests {
         assert!(detect(b"1 union select password from users").is_some());
         assert_eq!(detect(b""), None);
         assert_eq!(detect(b"this is not isqli"), None);
+    }
+
+    #[test]
+    fn phrases_that_the_library_takes_apart_are_read_as_one_word() {
+        assert_eq!(detect(b"1' in boolean mode) and 9198=9198--").as_deref(), Some(&b"sk)&1"[..]));
+        assert!(detect(b"'/**/In/**/BOoLEaN/**/moDE)/**/Or/**/5221=(SEleCT 1)").is_some());
+        assert_eq!(detect(b"in boolean mode"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(crate) mod pm;
 pub(crate) mod rx;
 mod sqli_fold;
 mod sqli_gate;
+mod sqli_phrases;
 mod str_eq;
 mod str_match;
 mod validate_byte_range;
@@ -34,7 +35,10 @@ mod language_vectors;
 use std::sync::Arc;
 
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use {detect_sqli::detect as detect_sqli, detect_xss::detect as detect_xss};
+pub(crate) use {
+    detect_sqli::detect as detect_sqli, detect_xss::detect as detect_xss,
+    sqli_phrases::replaced as sqli_phrases_replaced,
+};
 
 use parapet_seclang::ast::OperatorKind;
 use smallvec::SmallVec;
