@@ -125,7 +125,8 @@ pub fn blocked_share(rules: &Path, data: &Path, paranoia: u8) -> Result<f64, Eva
     Ok(ratio(blocked, queries.len()))
 }
 
-fn queries(path: &Path) -> Result<Vec<String>, EvaluateError> {
+/// The queries of a data set, in order.
+pub(crate) fn queries(path: &Path) -> Result<Vec<String>, EvaluateError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| EvaluateError::Read { path: path.to_path_buf(), source })?;
     let mut found = Vec::new();
@@ -143,7 +144,8 @@ fn queries(path: &Path) -> Result<Vec<String>, EvaluateError> {
     Ok(found)
 }
 
-fn request(query: &str) -> Vec<u8> {
+/// A query as a browser sends it.
+pub(crate) fn request(query: &str) -> Vec<u8> {
     // What cannot stand in a request line is escaped, as any client does.
     let mut target = String::with_capacity(query.len());
     for byte in query.bytes() {

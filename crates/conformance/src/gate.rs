@@ -14,9 +14,9 @@ use crate::parallel;
 use crate::setup::{Mode, rule_set};
 
 /// Requests that must pass. Our own, modelled on what browsers, apps and tools send.
-const ORDINARY: &str = include_str!("../gate/ordinary.http");
+pub(crate) const ORDINARY: &str = include_str!("../gate/ordinary.http");
 /// Requests that must be blocked.
-const ATTACKS: &str = include_str!("../gate/attacks.http");
+pub(crate) const ATTACKS: &str = include_str!("../gate/attacks.http");
 
 /// The result of the gate.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -96,7 +96,7 @@ fn shown(outcome: &Outcome) -> String {
 
 /// Splits a corpus: a line `### name` begins a request. Lines end in LF in the file and in CR LF on
 /// the wire; `Content-Length` is added where there is a body.
-fn requests(corpus: &str) -> Vec<(&str, Vec<u8>)> {
+pub(crate) fn requests(corpus: &str) -> Vec<(&str, Vec<u8>)> {
     let mut found = Vec::new();
     for section in corpus.split("### ").skip(1) {
         let (name, request) = section.split_once('\n').unwrap_or((section, ""));

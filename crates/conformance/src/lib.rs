@@ -10,6 +10,7 @@ pub mod gate;
 pub mod live;
 mod parallel;
 mod report;
+pub mod sample;
 mod setup;
 
 use parapet_engine::CompileError;

@@ -2,4 +2,5 @@
 
 pub(crate) mod kafka;
 pub(crate) mod redis;
+mod tls;
 mod wire;

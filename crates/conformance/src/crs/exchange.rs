@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) status: Option<u16>,
     /// Rules in the error log, in order.
     pub(crate) ids: Vec<u32>,
+    /// Rules in the audit log, in order; known in process only.
+    pub(crate) audited: Vec<u32>,
     /// The error log.
     pub(crate) log: Vec<String>,
     pub(crate) response_body: Vec<u8>,
@@ -70,9 +72,14 @@ fn run(policy: &Arc<Policy>, request: &Request<'_>, backend: Backend) -> Outcome
         outcome.status = Some(intervention.status);
     }
     transaction.process_logging();
-    for found in transaction.matches().filter(|found| found.log) {
-        outcome.ids.push(found.rule_id);
-        outcome.log.push(log::line(&found));
+    for found in transaction.matches() {
+        if found.log {
+            outcome.ids.push(found.rule_id);
+            outcome.log.push(log::line(&found));
+        }
+        if found.auditlog {
+            outcome.audited.push(found.rule_id);
+        }
     }
     outcome.scores = transaction.scores();
     outcome

@@ -1,4 +1,4 @@
-//! TLS settings that plugins share.
+//! TLS settings that the streams share.
 
 use parapet_ports::{ErrorKind, PortError};
 use serde::Deserialize;

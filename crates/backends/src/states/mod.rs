@@ -1,3 +1,0 @@
-//! State that instances share.
-
-pub(crate) mod redis;
