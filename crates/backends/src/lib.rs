@@ -6,16 +6,22 @@
 mod channels;
 pub mod download;
 mod egress;
+mod redis;
+mod states;
 mod streams;
 mod template;
+mod tls;
 
 use parapet_ports::registry::Plugin;
-use parapet_ports::{Channel, EventStream};
+use parapet_ports::{Channel, EventStream, State};
 
 /// Channels that deliver alerts.
 pub static CHANNELS: &[Plugin<dyn Channel>] = &[channels::log::PLUGIN, channels::webhook::PLUGIN];
 
 /// Streams of events.
 pub static STREAMS: &[Plugin<dyn EventStream>] = &[streams::kafka::PLUGIN, streams::redis::PLUGIN];
+
+/// States that instances share.
+pub static STATES: &[Plugin<dyn State>] = &[states::redis::PLUGIN];
 
 pub use template::PLACEHOLDERS;

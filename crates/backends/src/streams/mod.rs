@@ -2,5 +2,4 @@
 
 pub(crate) mod kafka;
 pub(crate) mod redis;
-mod tls;
 mod wire;

@@ -1,11 +1,13 @@
 //! Redis Streams: the conformance suite on one server, and each other way to reach or limit one.
 
 use crate::support::{acknowledge, open, read_exactly, try_open};
-use parapet_ports::suites::{sample_events, stream_suite};
-use parapet_ports::{EntryId, ErrorKind};
+use parapet_backends::STATES;
+use parapet_ports::registry::{Place, Settings, find};
+use parapet_ports::suites::{sample_events, state_suite, stream_suite};
+use parapet_ports::{EntryId, ErrorKind, State};
 use parapet_services::{Redis, RedisCluster, Sentinel};
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The server that most tests share.
@@ -37,6 +39,19 @@ async fn a_redis_stream_conforms_with_messagepack_in_a_cluster() {
         async move { open("redis", &table).await }
     })
     .await;
+}
+
+async fn open_state(table: String) -> Arc<dyn State> {
+    let settings = Settings { name: "state".into(), table: table.parse().unwrap() };
+    let ready = (find(&[STATES], "redis").unwrap().check)(settings).unwrap();
+    ready.open(&Place { directory: std::env::temp_dir() }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_state_conforms() {
+    let Some(server) = server("a_redis_state_conforms") else { return };
+    let table = |name: String| format!("addresses = [\"{}\"]\nprefix = \"{name}:\"", server.address());
+    state_suite(|name| open_state(table(name))).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS, 
 /// Stores of all rooms.
 pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
 /// States of all rooms.
-pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES];
+pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES, parapet_backends::STATES];
 /// Channels of all rooms.
 pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
 

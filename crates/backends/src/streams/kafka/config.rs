@@ -1,7 +1,7 @@
 //! Configuration of a Kafka stream, and what it means to the client library.
 
-use crate::streams::tls::Tls;
 use crate::streams::wire::Encoding;
+use crate::tls::Tls;
 use parapet_ports::{ErrorKind, PortError, Secret};
 use rdkafka::ClientConfig;
 use serde::Deserialize;

@@ -6,8 +6,8 @@
 
 use super::Stream;
 use super::entry::{Delivered, Fields, format_id};
-use super::failure::{breaks_connection, is_group_missing};
-use super::link::{Connection, Failure};
+use crate::redis::failure::{breaks_connection, is_group_missing};
+use crate::redis::link::{Connection, Failure};
 use async_trait::async_trait;
 use parapet_ports::stream::Undecodable;
 use parapet_ports::{Entry, EntryId, ErrorKind, PortError, StreamConsumer};

@@ -12,22 +12,14 @@
 //!
 //! | option | meaning | default |
 //! |---|---|---|
-//! | `mode` | `single`; `sentinel`: `addresses` are the sentinels; `cluster`: `addresses` are some of its nodes | `single` |
-//! | `addresses` | servers as `HOST:PORT` | `["127.0.0.1:6379"]` |
-//! | `master` | name of the master that the sentinels watch | – |
 //! | `stream` | key of the stream | `waf-NAME-events`, for the real-time track `waf-realtime-events` |
-//! | `database` | number of the database | 0 |
-//! | `username`, `password` | ACL user | none |
-//! | `sentinel_username`, `sentinel_password` | user at the sentinels | none |
-//! | `tls` | table; its presence turns TLS on | none |
-//! | `tls.ca_file` | authorities to trust | the system's |
-//! | `tls.certificate_file`, `tls.key_file` | client certificate and its key | none |
 //! | `encoding` | how events are written: `json` or `msgpack`; both are read | `json` |
 //! | `max_events` | entries in the stream at most | 1,000,000 |
 //! | `when_full` | `reject`: appends fail until groups have acknowledged; `drop-oldest`: the oldest entries go, and are counted | `reject` |
 //! | `retain_events` | entries that every group acknowledged are trimmed beyond this length | 10,000 |
 //! | `wait_replicas` | replicas that must have an append before it counts as done (`WAIT`) | 0 |
-//! | `timeout_ms` | limit of connecting and of an answer | 5000 |
+//!
+//! The servers and the user have options of their own, see [`crate::redis::servers`].
 //!
 //! **Appending** runs one script, so a batch is appended whole or not at all. A connection that breaks
 //! before the answer leaves it open which: the caller tries again, and readers may see the batch twice.
@@ -49,15 +41,14 @@
 mod config;
 mod consumer;
 mod entry;
-mod failure;
-mod link;
 mod scripts;
 
+use crate::redis::link::Link;
+use crate::redis::servers::Servers;
 use crate::streams::wire::{self, Encoding};
 use async_trait::async_trait;
 use config::Config;
 use consumer::Consumer;
-use link::Link;
 use parapet_event::SecurityEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::stream::Lag;
@@ -69,21 +60,23 @@ use std::sync::Arc;
 pub(crate) const PLUGIN: Plugin<dyn EventStream> =
     Plugin { kind: "redis", summary: "Redis Streams: one server, sentinels or a cluster", check };
 
-fn check(settings: Settings) -> Result<Box<dyn Ready<dyn EventStream>>, PortError> {
+fn check(mut settings: Settings) -> Result<Box<dyn Ready<dyn EventStream>>, PortError> {
+    let servers = Servers::take(&mut settings)?;
     let config: Config = settings.decode()?;
     config.validate(&settings.name)?;
-    Ok(Box::new(Checked { name: settings.name, config }))
+    Ok(Box::new(Checked { name: settings.name, servers, config }))
 }
 
 struct Checked {
     name: String,
+    servers: Servers,
     config: Config,
 }
 
 #[async_trait]
 impl Ready<dyn EventStream> for Checked {
     async fn open(&self, _place: &Place) -> Result<Arc<dyn EventStream>, PortError> {
-        let link = Link::new(&self.name, &self.config)?;
+        let link = Link::new(&self.name, &self.servers, consumer::BLOCK_MAX)?;
         let key = self.config.stream.clone().unwrap_or_else(|| format!("waf-{}-events", self.name));
         let stream = Stream {
             name: self.name.clone(),
@@ -141,7 +134,7 @@ impl Stream {
             return Ok(());
         }
         // Half the limit, so that the server answers before the call is given up.
-        let command = redis::cmd("WAIT").arg(wanted).arg(self.config.timeout_ms / 2).to_owned();
+        let command = redis::cmd("WAIT").arg(wanted).arg((self.link.timeout() / 2).as_millis() as u64).to_owned();
         let doing = "waiting for replicas";
         let have: u32 = self.link.query(&command).await.map_err(|error| self.link.port_error(doing, error))?;
         if have >= wanted {

@@ -3,9 +3,9 @@
 //! After a failure to connect the next attempt is not made before a pause (20 ms, doubling up to 5 s);
 //! calls in between fail at once. Through sentinels every attempt asks for the master again.
 
-use super::config::{Config, Mode, host_and_port};
 use super::failure::{breaks_connection, port_error};
-use crate::streams::tls::Tls;
+use super::servers::{Mode, Servers, host_and_port};
+use crate::tls::Tls;
 use parapet_ports::{ErrorKind, PortError, Secret};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
@@ -82,13 +82,14 @@ struct State {
 }
 
 impl Link {
-    /// Reads the TLS files; connects to nothing.
-    pub(crate) fn new(name: &str, config: &Config) -> Result<Link, PortError> {
+    /// Reads the TLS files; connects to nothing. `block_max` is the longest time that a command may ask a
+    /// server to wait.
+    pub(crate) fn new(name: &str, config: &Servers, block_max: Duration) -> Result<Link, PortError> {
         // An error says that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let timeout = Duration::from_millis(config.timeout_ms);
         let certificates = config.tls.as_ref().map(|tls| certificates(name, tls)).transpose()?;
-        let target = target(config, certificates, timeout);
+        let target = target(config, certificates, timeout, block_max);
         let target = target.map_err(|error| port_error(name, "the configuration cannot be used", error))?;
         let state = State { shared: None, generation: 0, pause: PAUSE_FIRST, not_before: Instant::now() };
         Ok(Link { name: name.to_owned(), target, timeout, state: Mutex::new(state) })
@@ -108,11 +109,13 @@ impl Link {
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
-        keys: &[String; 2],
+        keys: &[impl AsRef<[u8]> + Sync],
         arguments: &[&[u8]],
     ) -> RedisOutcome<T> {
         let mut invocation = script.prepare_invoke();
-        invocation.key(keys.as_slice());
+        for key in keys {
+            invocation.key(key.as_ref());
+        }
         for argument in arguments {
             invocation.arg(*argument);
         }
@@ -239,7 +242,12 @@ fn certificates(name: &str, tls: &Tls) -> Result<TlsCertificates, PortError> {
     Ok(TlsCertificates { client_tls, root_cert: tls.ca_file.as_deref().map(read).transpose()? })
 }
 
-fn target(config: &Config, certificates: Option<TlsCertificates>, timeout: Duration) -> RedisResult<Target> {
+fn target(
+    config: &Servers,
+    certificates: Option<TlsCertificates>,
+    timeout: Duration,
+    block_max: Duration,
+) -> RedisResult<Target> {
     let addresses: Vec<_> = config.addresses.iter().filter_map(|address| address_of(address, &certificates)).collect();
     match config.mode {
         Mode::Single => {
@@ -255,7 +263,7 @@ fn target(config: &Config, certificates: Option<TlsCertificates>, timeout: Durat
             let mut builder = ClusterClientBuilder::new(nodes?)
                 .connection_timeout(timeout)
                 // A blocking read gets its own limit from its caller; this one is behind it.
-                .response_timeout(super::consumer::BLOCK_MAX + timeout)
+                .response_timeout(block_max + timeout)
                 .overall_response_timeout(None)
                 .retries(2);
             if let Some(certificates) = certificates {
@@ -267,7 +275,7 @@ fn target(config: &Config, certificates: Option<TlsCertificates>, timeout: Durat
 }
 
 fn sentinel(
-    config: &Config,
+    config: &Servers,
     addresses: Vec<ConnectionAddr>,
     certificates: Option<TlsCertificates>,
 ) -> RedisResult<Target> {
@@ -304,7 +312,7 @@ fn address_of(address: &str, certificates: &Option<TlsCertificates>) -> Option<C
     })
 }
 
-fn info(address: Option<ConnectionAddr>, config: &Config) -> RedisResult<ConnectionInfo> {
+fn info(address: Option<ConnectionAddr>, config: &Servers) -> RedisResult<ConnectionInfo> {
     let address = address.unwrap_or_else(|| ConnectionAddr::Tcp("127.0.0.1".into(), 6379));
     let mut settings = RedisConnectionInfo::default().set_db(config.database.into());
     if let Some(username) = &config.username {

@@ -1,4 +1,4 @@
-//! TLS settings that the streams share.
+//! TLS settings that plugins share.
 
 use parapet_ports::{ErrorKind, PortError};
 use serde::Deserialize;

@@ -1,0 +1,3 @@
+//! State that instances share.
+
+pub(crate) mod redis;
