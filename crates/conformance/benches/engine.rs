@@ -1,69 +1,115 @@
-//! Time and memory of the engine with the Core Rule Set: paranoia 1, blocking, all five phases, body
-//! inspection in both directions, one thread, in process.
+//! Time and memory of the engine with the Core Rule Set: blocking, all five phases, body inspection in
+//! both directions, in process.
 //!
-//! `bench/engine` runs it. Arguments: the CRS root, the directory of requests, and the seconds to
-//! spend on each request.
+//! `bench/engine` runs it. Either it measures everything (the CRS root, the directory of requests,
+//! the seconds to spend on each figure), or it only runs one request a number of times, for a tool
+//! that counts instructions (`run`, the CRS root, the paranoia level, the request, the number).
 
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+mod transaction;
+
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parapet_conformance::{Mode, rule_set};
-use parapet_engine::{Context, Policy, Transaction};
+use parapet_engine::Policy;
+use transaction::{REQUESTS, Request, transact};
 
-/// The requests and the names of their figures.
-const REQUESTS: [(&str, &str); 4] = [
-    ("engine_get_us", "browser-get.http"),
-    ("engine_json_post_us", "json-post-2k.http"),
-    ("engine_form_64k_us", "form-post-64k.http"),
-    ("engine_attack_us", "attack-get.http"),
-];
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// What the backend answers; inspected as any page.
-const PAGE: &[u8] = b"<!DOCTYPE html><html lang=\"en\"><head><title>Shop</title></head><body><h1>Running shoes</h1>\
-<p>Forty-two pairs in stock, from 49.95. Free delivery within three days, returns within a month.</p>\
-<ul><li>Road</li><li>Trail</li><li>Track</li></ul><p>Questions? Write to us, we answer within a day.</p></body></html>";
-
-struct Request {
-    method: Vec<u8>,
-    target: Vec<u8>,
-    protocol: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body: Vec<u8>,
-}
-
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Outcome<()> {
     // cargo bench adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let [rules, requests, seconds] = arguments.as_slice() else {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["run", rules, paranoia, request, count] => run(rules, paranoia.parse()?, request, count.parse()?),
+        [rules, requests, seconds] => {
+            measure_all(Path::new(rules), Path::new(requests), Duration::from_secs_f64(seconds.parse()?))
+        }
         // cargo test runs benches too, without arguments.
-        println!("usage: engine RULES REQUESTS SECONDS; run bench/engine");
-        return Ok(());
-    };
-    let budget = Duration::from_secs_f64(seconds.parse()?);
+        _ => {
+            println!("usage: engine RULES REQUESTS SECONDS | run RULES PARANOIA REQUEST COUNT; see bench/engine");
+            Ok(())
+        }
+    }
+}
+
+/// Runs one request again and again.
+fn run(rules: &str, paranoia: u8, request: &str, count: u64) -> Outcome<()> {
+    let rule_set = rule_set(Path::new(rules), Mode::Blocking(paranoia))?;
+    let request = Request::read(Path::new(request))?;
+    for _ in 0..count {
+        transact(&rule_set.policy, &request);
+    }
+    Ok(())
+}
+
+/// Figures by name, printed as they are found.
+#[derive(Default)]
+struct Figures {
+    found: Vec<(String, f64)>,
+}
+
+impl Figures {
+    fn add(&mut self, name: impl Into<String>, value: f64) {
+        self.found.push((name.into(), value));
+    }
+
+    /// Measures a request and keeps its median in microseconds.
+    fn time(
+        &mut self,
+        name: &str,
+        policy: &Arc<Policy>,
+        budget: Duration,
+        request: impl FnMut() -> Arc<Request>,
+    ) -> f64 {
+        let (times, status) = measure(policy, budget, request);
+        let at = |share: f64| micros(times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default());
+        println!("{name:<26}{:>12.1}{:>12.1}{:>12}{status:>10}", at(0.5), at(0.9), times.len());
+        self.add(format!("engine_{name}_us"), at(0.5));
+        at(0.5)
+    }
+}
+
+fn measure_all(rules: &Path, requests: &Path, budget: Duration) -> Outcome<()> {
+    let mut figures = Figures::default();
     let start = Instant::now();
-    let rule_set = rule_set(Path::new(rules), Mode::Blocking(1))?;
-    let load = start.elapsed();
-    let mut figures = vec![("crs_load_ms".to_owned(), load.as_secs_f64() * 1e3)];
-    println!("{:<22}{:>12}{:>12}{:>12}{:>10}", "", "median us", "p90 us", "runs", "status");
+    let rule_set_1 = rule_set(rules, Mode::Blocking(1))?;
+    let load = start.elapsed().as_secs_f64() * 1e3;
+    figures.add("crs_load_ms", load);
+    let policy = &rule_set_1.policy;
+    println!("{:<26}{:>12}{:>12}{:>12}{:>10}", "", "median us", "p90 us", "runs", "status");
     for (name, file) in REQUESTS {
-        let request = read(&PathBuf::from(requests).join(file))?;
-        let (times, status) = measure(&rule_set.policy, &request, budget);
-        let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-        println!("{name:<22}{:>12.1}{:>12.1}{:>12}{status:>10}", micros(at(0.5)), micros(at(0.9)), times.len());
-        figures.push((name.to_owned(), micros(at(0.5))));
+        let request = Arc::new(Request::read(&requests.join(file))?);
+        figures.time(name, policy, budget, || Arc::clone(&request));
     }
     let resident = resident_megabytes();
-    println!(
-        "CRS load {:.0} ms, {} rules, resident {resident:.1} MB",
-        load.as_secs_f64() * 1e3,
-        rule_set.policy.rule_count()
-    );
-    figures.push(("engine_rss_mb".to_owned(), resident));
-    let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\":{value:.2}")).collect();
+    let get = Arc::new(Request::read(&requests.join("browser-get.http"))?);
+    let working = transact(policy, &get).working_bytes;
+    println!("CRS load {load:.0} ms, {} rules, resident {resident:.1} MB", policy.rule_count());
+    println!("an ordinary transaction holds {:.1} KB", working as f64 / 1024.0);
+    figures.add("engine_rss_mb", resident);
+    figures.add("engine_get_working_kb", working as f64 / 1024.0);
+
+    println!("\nNo two requests alike (path, arguments, cookies, referrer):");
+    let mut number = 0;
+    figures.time("get_varied", policy, budget, || {
+        number += 1;
+        Arc::new(get.varied(number))
+    });
+    println!("\nParanoia 4, nothing blocked, so that all phases run:");
+    let get_1 = figures.found.iter().find(|(name, _)| name == "engine_get_us").map_or(0.0, |(_, time)| *time);
+    let get_4 = figures.time("get_pl4", &rule_set(rules, Mode::Scoring(4))?.policy, budget, || Arc::clone(&get));
+    figures.add("engine_ratio_pl4_to_pl1", get_4 / get_1);
+    println!("\nTransactions per second on one policy:");
+    for threads in [1, std::thread::available_parallelism()?.get()] {
+        let rate = throughput(policy, &get, threads, budget);
+        println!("{threads} threads {rate:.0}");
+        figures.add(format!("engine_get_tps_{threads}"), rate);
+    }
+    let fields: Vec<String> = figures.found.iter().map(|(name, value)| format!("\"{name}\":{value:.2}")).collect();
     println!("{{{}}}", fields.join(","));
     Ok(())
 }
@@ -72,87 +118,47 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// Times of single transactions, sorted, after a warm-up of a tenth of the budget.
-fn measure(policy: &Arc<Policy>, request: &Request, budget: Duration) -> (Vec<Duration>, u16) {
+/// Times of single transactions, sorted, after a warm-up of a tenth of the budget. Making the request
+/// is not timed.
+fn measure(policy: &Arc<Policy>, budget: Duration, mut request: impl FnMut() -> Arc<Request>) -> (Vec<Duration>, u16) {
     const MOST: usize = 2_000_000;
     let mut status = 0;
     let warm_up = Instant::now();
     while warm_up.elapsed() < budget / 10 {
-        status = transact(policy, request);
+        status = transact(policy, &request()).status;
     }
     let mut times = Vec::new();
     let start = Instant::now();
     while start.elapsed() < budget && times.len() < MOST {
+        let request = request();
         let begin = Instant::now();
-        transact(policy, request);
+        transact(policy, &request);
         times.push(begin.elapsed());
     }
     times.sort_unstable();
     (times, status)
 }
 
-/// One transaction; its status.
-fn transact(policy: &Arc<Policy>, request: &Request) -> u16 {
-    let context = Context {
-        unique_id: "01JD8Z3W6Q4M2N7P5R9T1V3X5Y".into(),
-        now_micros: 1_795_305_600_000_000,
-        client: SocketAddr::from((Ipv4Addr::new(203, 0, 113, 7), 40_000)),
-        server: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
-        server_name: "shop.example.com".into(),
-    };
-    let mut transaction = Transaction::new(Arc::clone(policy), context);
-    let status = phases(&mut transaction, request);
-    transaction.process_logging();
-    status
-}
-
-fn phases(transaction: &mut Transaction, request: &Request) -> u16 {
-    transaction.request_line(&request.method, &request.target, &request.protocol);
-    for (name, value) in &request.headers {
-        transaction.request_header(name, value);
-    }
-    if let Some(intervention) = transaction.process_request_headers() {
-        return intervention.status;
-    }
-    if transaction.wants_request_body() {
-        transaction.append_request_body(&request.body);
-    }
-    if let Some(intervention) = transaction.process_request_body() {
-        return intervention.status;
-    }
-    transaction.response_line(200, b"HTTP/1.1");
-    transaction.response_header(b"Content-Type", b"text/html; charset=utf-8");
-    transaction.response_header(b"Server", b"sample");
-    if let Some(intervention) = transaction.process_response_headers() {
-        return intervention.status;
-    }
-    if transaction.wants_response_body() {
-        transaction.append_response_body(PAGE);
-    }
-    transaction.process_response_body().map_or(200, |intervention| intervention.status)
-}
-
-/// A request as it goes over the wire.
-fn read(path: &Path) -> Result<Request, Box<dyn std::error::Error>> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let malformed = || format!("{} is not an HTTP request", path.display());
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(malformed)?;
-    let (head, body) = bytes.split_at(end);
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
-    let line = lines.next().ok_or_else(malformed)?;
-    let parts: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    let [method, target, protocol] = parts.as_slice() else { return Err(malformed().into()) };
-    let headers = lines.filter_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        Some((line.get(..colon)?.to_vec(), line.get(colon + 1..)?.trim_ascii().to_vec()))
+/// Transactions per second of some threads that share a policy.
+fn throughput(policy: &Arc<Policy>, request: &Request, threads: usize, budget: Duration) -> f64 {
+    let stop = AtomicBool::new(false);
+    let done = AtomicU64::new(0);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut own = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    transact(policy, request);
+                    own += 1;
+                }
+                done.fetch_add(own, Ordering::Relaxed);
+            });
+        }
+        std::thread::sleep(budget);
+        stop.store(true, Ordering::Relaxed);
     });
-    Ok(Request {
-        method: method.to_vec(),
-        target: target.to_vec(),
-        protocol: protocol.to_vec(),
-        headers: headers.collect(),
-        body: body.get(4..).unwrap_or_default().to_vec(),
-    })
+    done.into_inner() as f64 / start.elapsed().as_secs_f64()
 }
 
 /// Resident memory of this process; 0 where the system does not tell.
