@@ -32,6 +32,8 @@ const NBSP: u32 = 43;
 pub(crate) const EMPTY: ClassSet = 1 << 62;
 /// Lower-case letters.
 pub(crate) const LOWERCASE: ClassSet = 1 << LOWER;
+/// Letters.
+pub(crate) const LETTERS: ClassSet = 1 << LOWER | 1 << UPPER;
 /// Letters and digits.
 pub(crate) const ALPHANUMERIC: ClassSet = 1 << LOWER | 1 << UPPER | 1 << DIGIT;
 

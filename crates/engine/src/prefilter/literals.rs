@@ -3,6 +3,10 @@
 //! The result is a conjunction of clauses; a clause is a set of literals at least one of which
 //! occurs, in lower case, in every value that the pattern matches. Sound by construction: whatever
 //! is not understood contributes nothing. The idea is that of RE2's `FilteredRE2`.
+//!
+//! Patterns against evasion allow punctuation between any two letters (`c["'\\]*a["'\\]*t`). They are read
+//! a second time as if such *fillers* were absent; the bytes that a filler needs then satisfy the
+//! clauses as well: a value has `cat`, or a quote or a backslash.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
@@ -17,6 +21,14 @@ const MOST_EXACT: usize = 128;
 const LONGEST_EXACT: usize = 24;
 /// Literals a clause may have.
 const MOST_LITERALS: usize = 3000;
+/// Bytes a class may have before a sub-pattern with it counts as not exact: with letters, and without.
+const WIDEST_CLASS: [usize; 2] = [12, 32];
+/// Strings a sub-pattern may match before its repetitions are not written out.
+const MOST_REPEATED: usize = 3;
+/// Clauses that are made of an alternation.
+const MOST_UNIONS: usize = 3;
+/// Bytes that fillers of one pattern may need, all together.
+const MOST_FILLERS: usize = 16;
 /// Bytes kept of each literal.
 const LONGEST_LITERAL: usize = 32;
 /// Clauses kept per pattern.
@@ -25,21 +37,20 @@ pub(crate) const MOST_CLAUSES: usize = 4;
 const USELESS: f64 = 0.6;
 
 /// What is known of a sub-pattern.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Known {
     /// All strings it can match, in lower case, if they are few.
     exact: Option<Clause>,
+    /// Bytes without which that holds: those of the fillers left out.
+    unless: Vec<u8>,
     /// What each of its matches must contain.
     clauses: Vec<Clause>,
 }
 
 /// The clauses of a pattern, best first; none if nothing useful is known.
 pub(crate) fn clauses_of(hir: &Hir) -> Vec<Clause> {
-    let known = know(hir);
-    let mut clauses = known.clauses;
-    if let Some(exact) = known.exact {
-        clauses.push(exact);
-    }
+    let mut clauses = Reading { leaves_out_fillers: false }.know(hir).into_clauses();
+    clauses.extend(Reading { leaves_out_fillers: true }.know(hir).into_clauses());
     choose(clauses)
 }
 
@@ -127,25 +138,106 @@ fn frequency(byte: u8) -> f64 {
     }
 }
 
-fn know(hir: &Hir) -> Known {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => exactly(vec![Vec::new()]),
-        HirKind::Literal(literal) => know_literal(&literal.0),
-        HirKind::Class(class) => know_class(class),
-        HirKind::Capture(capture) => know(&capture.sub),
-        HirKind::Repetition(repetition) => know_repetition(&repetition.sub, repetition.min, repetition.max),
-        HirKind::Concat(parts) => know_concat(parts.iter().map(know)),
-        HirKind::Alternation(branches) => know_alternation(branches.iter().map(know).collect()),
+impl Known {
+    fn exactly(exact: Clause) -> Known {
+        Known { exact: Some(exact), ..Known::default() }
+    }
+
+    /// Its clauses, the exact strings counted as one of them.
+    fn into_clauses(self) -> Vec<Clause> {
+        let mut clauses = self.clauses;
+        if let Some(exact) = self.exact.filter(|exact| exact.iter().all(|string| !string.is_empty())) {
+            clauses.push(or_one_of(exact, &self.unless));
+        }
+        clauses
+    }
+
+    /// Rare bytes one of which is in each match that is not empty, if there are such.
+    fn fillers(&self) -> Option<Vec<u8>> {
+        let rarest = |literal: &Vec<u8>| {
+            let rare = literal.iter().copied().filter(|byte| is_filler(*byte));
+            rare.min_by(|left, right| frequency(*left).total_cmp(&frequency(*right)))
+        };
+        let of = |clause: &Clause| clause.iter().filter(|literal| !literal.is_empty()).map(rarest).collect();
+        let candidates: Vec<Option<Vec<u8>>> = self.exact.iter().chain(&self.clauses).map(of).collect();
+        let mut best = candidates.into_iter().flatten().min_by_key(Vec::len)?;
+        best.extend_from_slice(&self.unless);
+        best.sort_unstable();
+        best.dedup();
+        (best.len() <= MOST_FILLERS).then_some(best)
     }
 }
 
-fn exactly(exact: Clause) -> Known {
-    Known { exact: Some(exact), clauses: Vec::new() }
+/// Punctuation that is rare in what people send.
+fn is_filler(byte: u8) -> bool {
+    byte.is_ascii_punctuation()
+        && !matches!(byte, b' ' | b',' | b'.' | b'-' | b'/' | b'_' | b':' | b'=' | b'?' | b'%' | b'+')
+}
+
+/// A clause that one of these bytes satisfies as well.
+fn or_one_of(mut clause: Clause, bytes: &[u8]) -> Clause {
+    clause.extend(bytes.iter().map(|byte| vec![*byte]));
+    clause
+}
+
+/// How a pattern is read.
+struct Reading {
+    /// What may be absent and needs rare punctuation is taken to be absent.
+    leaves_out_fillers: bool,
+}
+
+impl Reading {
+    fn know(&self, hir: &Hir) -> Known {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => Known::exactly(vec![Vec::new()]),
+            HirKind::Literal(literal) => know_literal(&literal.0),
+            HirKind::Class(class) => know_class(class),
+            HirKind::Capture(capture) => self.know(&capture.sub),
+            HirKind::Repetition(repetition) => self.know_repetition(&repetition.sub, repetition.min, repetition.max),
+            HirKind::Concat(parts) => know_concat(parts.iter().map(|part| self.know(part))),
+            HirKind::Alternation(branches) => know_alternation(branches.iter().map(|part| self.know(part)).collect()),
+        }
+    }
+
+    fn know_repetition(&self, sub: &Hir, min: u32, max: Option<u32>) -> Known {
+        let known = self.know(sub);
+        if min == 0
+            && self.leaves_out_fillers
+            && let Some(unless) = known.fillers()
+        {
+            return Known { unless, ..Known::exactly(vec![Vec::new()]) };
+        }
+        match (min, max) {
+            (0, Some(1)) => match known.exact {
+                Some(mut exact) if exact.len() < MOST_EXACT => {
+                    exact.push(Vec::new());
+                    exact.sort_unstable();
+                    exact.dedup();
+                    Known { unless: known.unless, ..Known::exactly(exact) }
+                }
+                _ => Known::default(),
+            },
+            (0, _) => Known::default(),
+            (1, Some(1)) => known,
+            (min, Some(max)) if min == max && min <= 4 && known.exact.is_some() => {
+                know_concat((0..min).map(|_| known.clone()))
+            }
+            (2.., _) if known.exact.as_ref().is_some_and(|exact| exact.len() <= MOST_REPEATED) => {
+                let clauses = know_concat((0..min.min(4)).map(|_| known.clone())).into_clauses();
+                Known { clauses, ..Known::default() }
+            }
+            _ => Known { clauses: known.into_clauses(), ..Known::default() },
+        }
+    }
 }
 
 fn know_literal(bytes: &[u8]) -> Known {
     let lower = bytes.to_ascii_lowercase();
-    if lower.len() <= LONGEST_EXACT { exactly(vec![lower]) } else { Known { exact: None, clauses: vec![vec![lower]] } }
+    if lower.len() <= LONGEST_EXACT {
+        Known::exactly(vec![lower])
+    } else {
+        Known { clauses: vec![vec![lower]], ..Known::default() }
+    }
 }
 
 fn know_class(class: &Class) -> Known {
@@ -159,68 +251,42 @@ fn know_class(class: &Class) -> Known {
     bytes.sort_unstable();
     bytes.dedup();
     let singles: Clause = bytes.iter().map(|byte| vec![*byte]).collect();
-    if singles.len() <= 12 {
-        return exactly(singles);
-    }
     let quiet = bytes.iter().all(|byte| classes::of_byte(*byte) & classes::LOWERCASE == 0);
-    Known { exact: None, clauses: if quiet { vec![singles] } else { Vec::new() } }
-}
-
-fn know_repetition(sub: &Hir, min: u32, max: Option<u32>) -> Known {
-    let known = know(sub);
-    match (min, max) {
-        (0, Some(1)) => match known.exact {
-            Some(mut exact) if exact.len() < MOST_EXACT => {
-                exact.push(Vec::new());
-                exact.sort_unstable();
-                exact.dedup();
-                exactly(exact)
-            }
-            _ => Known::default(),
-        },
-        (0, _) => Known::default(),
-        (1, Some(1)) => known,
-        (min, Some(max)) if min == max && min <= 4 && known.exact.is_some() => {
-            let copies = (0..min).map(|_| Known { exact: known.exact.clone(), clauses: known.clauses.clone() });
-            know_concat(copies)
-        }
-        _ => Known { exact: None, clauses: with_exact(known) },
+    if singles.len() <= WIDEST_CLASS[usize::from(quiet)] {
+        return Known::exactly(singles);
     }
-}
-
-/// The clauses of something, its exact strings counted as one of them.
-fn with_exact(known: Known) -> Vec<Clause> {
-    let mut clauses = known.clauses;
-    clauses.extend(known.exact.filter(|exact| exact.iter().all(|string| !string.is_empty())));
-    clauses
+    Known { clauses: if quiet { vec![singles] } else { Vec::new() }, ..Known::default() }
 }
 
 fn know_concat(parts: impl Iterator<Item = Known>) -> Known {
     let mut run: Clause = vec![Vec::new()];
+    let mut unless: Vec<u8> = Vec::new();
     let mut clauses = Vec::new();
     let mut whole = true;
     for part in parts {
         clauses.extend(part.clauses);
-        match part.exact {
-            Some(exact) => match cross(&run, &exact) {
-                Some(product) => run = product,
-                None => {
-                    clauses.push(std::mem::replace(&mut run, exact));
-                    whole = false;
-                }
-            },
+        let product = part.exact.as_ref().and_then(|exact| cross(&run, exact));
+        match product {
+            Some(product) => {
+                run = product;
+                unless.extend(part.unless);
+            }
             None => {
-                clauses.push(std::mem::replace(&mut run, vec![Vec::new()]));
+                let next = part.exact.unwrap_or_else(|| vec![Vec::new()]);
+                clauses.push(or_one_of(std::mem::replace(&mut run, next), &unless));
+                unless = part.unless;
                 whole = false;
             }
         }
     }
+    unless.sort_unstable();
+    unless.dedup();
     if whole {
-        return Known { exact: Some(run), clauses };
+        return Known { exact: Some(run), unless, clauses };
     }
-    clauses.push(run);
+    clauses.push(or_one_of(run, &unless));
     clauses.retain(|clause| clause.iter().all(|literal| !literal.is_empty()));
-    Known { exact: None, clauses }
+    Known { clauses, ..Known::default() }
 }
 
 /// Every string of the one followed by every string of the other, unless they are too many.
@@ -245,22 +311,27 @@ fn cross(left: &Clause, right: &Clause) -> Option<Clause> {
 fn know_alternation(branches: Vec<Known>) -> Known {
     let count: usize = branches.iter().map(|branch| branch.exact.as_ref().map_or(MOST_EXACT + 1, Vec::len)).sum();
     if count <= MOST_EXACT {
+        let mut unless: Vec<u8> = branches.iter().flat_map(|branch| branch.unless.iter().copied()).collect();
+        unless.sort_unstable();
+        unless.dedup();
         let mut exact: Clause = branches.into_iter().filter_map(|branch| branch.exact).flatten().collect();
         exact.sort_unstable();
         exact.dedup();
-        return exactly(exact);
+        return Known { unless, ..Known::exactly(exact) };
     }
-    let mut union: Clause = Vec::new();
-    for branch in branches {
-        let Some(best) = choose(with_exact(branch)).into_iter().next() else { return Known::default() };
-        union.extend(best);
-        if union.len() > MOST_LITERALS {
-            return Known::default();
+    let chosen: Vec<Vec<Clause>> = branches.into_iter().map(|branch| choose(branch.into_clauses())).collect();
+    let most = chosen.iter().map(Vec::len).max().unwrap_or(0).min(MOST_UNIONS);
+    // One clause of each branch makes a clause of the whole: the best of all, the second best, ...
+    let union = |rank: usize| {
+        let mut union: Clause = Vec::new();
+        for clauses in &chosen {
+            union.extend_from_slice(clauses.get(rank).or(clauses.last())?);
         }
-    }
-    union.sort_unstable();
-    union.dedup();
-    Known { exact: None, clauses: vec![union] }
+        union.sort_unstable();
+        union.dedup();
+        (union.len() <= MOST_LITERALS).then_some(union)
+    };
+    Known { clauses: (0..most).filter_map(union).collect(), ..Known::default() }
 }
 
 #[cfg(test)]
@@ -283,8 +354,14 @@ mod tests {
 
     #[test]
     fn alternatives_are_one_clause() {
-        assert_eq!(clauses("(?i)sleep\\s*?\\(|benchmark\\s*?\\("), [["benchmark".to_owned(), "sleep".to_owned()]]);
+        assert_eq!(clauses("(?i)sleep\\s*?\\(|benchmark\\s*?\\("), [vec!["benchmark", "sleep"], vec!["("]]);
         assert_eq!(clauses("x(?:ab|cd)?y"), [["xaby", "xcdy", "xy"]]);
+    }
+
+    #[test]
+    fn fillers_between_letters_satisfy_the_clause_themselves() {
+        assert_eq!(clauses(r#"(?i)c["\x5c]*a["\x5c]*t"#), [["\"", "\\", "cat"]]);
+        assert!(clauses(r"(?i)c[a-z]*a[a-z]*t").is_empty(), "letters are no fillers");
     }
 
     #[test]

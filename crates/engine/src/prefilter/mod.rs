@@ -56,6 +56,14 @@ impl Need {
         };
         if clauses.is_empty() { Need::Nothing } else { Need::Clauses(clauses) }
     }
+
+    /// Kinds of bytes one of which is needed, as far as kinds alone say it.
+    pub(crate) fn classes(&self) -> ClassSet {
+        match self {
+            Need::Class(classes) => *classes,
+            Need::Nothing | Need::Clauses(_) => classes::ALL,
+        }
+    }
 }
 
 /// The gates of all rules.
@@ -104,7 +112,7 @@ impl Prefilter {
             let mut gate = Gate::default();
             match need {
                 Need::Nothing => set(&mut open, index),
-                Need::Class(classes) => gate.clauses.push(*classes),
+                Need::Class(classes) => gate.clauses.push(without_case(*classes)),
                 Need::Clauses(clauses) => {
                     for (bit, clause) in clauses.iter().take(literals::MOST_CLAUSES).enumerate() {
                         let owner = Owner { gate: number, clause: 1 << bit };
@@ -190,6 +198,12 @@ impl Prefilter {
             set(result, usize::from(gate));
         }
     }
+}
+
+/// Classes with both cases of letters if they have one: a value opens the gates that its lower case
+/// opens.
+fn without_case(classes: ClassSet) -> ClassSet {
+    if classes & classes::LETTERS == 0 { classes } else { classes | classes::LETTERS }
 }
 
 /// Sets a bit.

@@ -1,9 +1,9 @@
 //! Finds all literals of all rules in one pass over a value, without regard to case.
 //!
-//! Each literal is filed under its rarest four bytes (shorter ones under all of theirs). The pass keeps the
-//! last four bytes, folded to lower case, and asks three small bitmaps whether any literal is filed
-//! under them; only then the table is consulted and the literal compared in full. The bitmaps fit
-//! into the first-level cache, which a transition table over thousands of literals does not.
+//! Each literal is filed under four of its bytes, its *key* (shorter ones under all of theirs). The pass
+//! keeps the last eight bytes, folded to lower case, and asks a table whether any key ends with the last
+//! two; only then it asks bitmaps about the whole key, and only then compares. Keys are chosen so that
+//! benign text seldom gets beyond the first question.
 
 use super::literals::chance;
 
@@ -16,18 +16,20 @@ pub(crate) struct Owner {
     pub(crate) clause: u8,
 }
 
-/// Words of the bitmap over hashes of four bytes.
-const LONG_WORDS: usize = 1 << 11;
-/// Words of the bitmap over hashes of three bytes.
-const TRIPLE_WORDS: usize = 1 << 10;
-/// Words of the bitmap over pairs of bytes.
-const PAIR_WORDS: usize = 1 << 10;
+/// Words of the bitmap over hashes of keys of three and four bytes.
+const KEY_WORDS: usize = 1 << 11;
+/// Pairs of bytes.
+const PAIRS: usize = 1 << 16;
+
+/// What ends with a pair of bytes: a key of two bytes, of three, of four.
+const ENDS_PAIR: u8 = 1;
+const ENDS_TRIPLE: u8 = 2;
+const ENDS_LONG: u8 = 4;
 
 /// All literals, filed.
 pub(crate) struct Needles {
-    long: Box<[u64; LONG_WORDS]>,
-    triples: Box<[u64; TRIPLE_WORDS]>,
-    pairs: Box<[u64; PAIR_WORDS]>,
+    endings: Box<[u8; PAIRS]>,
+    keys: Box<[u64; KEY_WORDS]>,
     /// Open addressing by hash of the key: key and range of `filed`; an empty range is free.
     table: Vec<(u64, u32, u32)>,
     filed: Vec<Filed>,
@@ -38,6 +40,10 @@ pub(crate) struct Needles {
 /// A literal under its key.
 #[derive(Debug, Clone, Copy)]
 struct Filed {
+    /// The literal's last bytes up to the end of the key, eight at most, and which of the last eight
+    /// bytes of the text they are.
+    tail: u64,
+    mask: u64,
     /// Its text in `bytes`.
     start: u32,
     length: u16,
@@ -57,28 +63,24 @@ const LOWER: [u8; 256] = {
     lower
 };
 
-/// Marks keys of two bytes, which share a table with the longer ones.
+/// Marks keys of two and of three bytes, which share a table with the longer ones.
 const PAIR: u64 = 1 << 32;
-/// Marks keys of three bytes.
 const TRIPLE: u64 = 1 << 33;
 
-fn long_bit(key: u32) -> usize {
+/// The bit of a key of three or four bytes in the bitmap.
+fn key_bit(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 15) as usize
-}
-
-fn triple_bit(key: u32) -> usize {
-    (key.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 impl Needles {
     /// Files the literals, which are in lower case and at least two bytes long.
     pub(crate) fn build(literals: &[(Vec<u8>, Owner)]) -> Needles {
         let mut sorted: Vec<&(Vec<u8>, Owner)> = literals.iter().filter(|(literal, _)| literal.len() >= 2).collect();
-        sorted.sort_unstable();
+        // Short literals have no choice of keys; the longer ones choose among what those leave.
+        sorted.sort_unstable_by_key(|(literal, owner)| (literal.len(), literal, *owner));
         let mut needles = Needles {
-            long: Box::new([0; LONG_WORDS]),
-            triples: Box::new([0; TRIPLE_WORDS]),
-            pairs: Box::new([0; PAIR_WORDS]),
+            endings: Box::new([0; PAIRS]),
+            keys: Box::new([0; KEY_WORDS]),
             table: Vec::new(),
             filed: Vec::new(),
             bytes: Vec::new(),
@@ -91,8 +93,12 @@ impl Needles {
             let mut own: Vec<Owner> = same.iter().map(|(_, owner)| *owner).collect();
             own.dedup();
             needles.owners.extend(own);
-            let (key, before) = key_of(literal);
+            let (key, before) = needles.choose_key(literal);
+            needles.announce(key);
+            let (tail, mask) = tail_of(literal.get(..before).unwrap_or_default());
             let filed = Filed {
+                tail,
+                mask,
                 start: needles.bytes.len() as u32,
                 length: literal.len() as u16,
                 before: before as u16,
@@ -107,20 +113,43 @@ impl Needles {
             let Some((key, _)) = same.first().copied() else { continue };
             let begin = needles.filed.len() as u32;
             needles.filed.extend(same.iter().map(|(_, filed)| *filed));
-            let end = needles.filed.len() as u32;
-            let bytes = key as u32;
-            if key & PAIR != 0 {
-                needles.pairs[(bytes >> 6) as usize % PAIR_WORDS] |= 1 << (bytes & 63);
-            } else if key & TRIPLE != 0 {
-                let bit = triple_bit(bytes);
-                needles.triples[(bit >> 6) % TRIPLE_WORDS] |= 1 << (bit & 63);
-            } else {
-                let bit = long_bit(bytes);
-                needles.long[(bit >> 6) % LONG_WORDS] |= 1 << (bit & 63);
-            }
-            needles.insert(key, begin, end);
+            needles.insert(key, begin, needles.filed.len() as u32);
         }
         needles
+    }
+
+    /// The key of a literal, and how many bytes of the literal end with the key: the window that text is
+    /// least likely to have, and whose last two bytes end another key already if possible.
+    fn choose_key(&self, literal: &[u8]) -> (u64, usize) {
+        let width = literal.len().min(4);
+        let cost = |window: &[u8]| {
+            let (_, ending) = window.split_at(width - 2);
+            let asked = if self.endings[pair_of(ending)] & ENDS_LONG == 0 { chance(ending) } else { 0.0 };
+            asked + 30.0 * chance(window)
+        };
+        let windows = literal.windows(width).enumerate();
+        let (offset, window) =
+            windows.min_by(|left, right| cost(left.1).total_cmp(&cost(right.1))).unwrap_or((0, literal));
+        let key = window.iter().fold(0u64, |key, byte| key << 8 | u64::from(*byte));
+        let kind = match width {
+            2 => PAIR,
+            3 => TRIPLE,
+            _ => 0,
+        };
+        (key | kind, offset + width)
+    }
+
+    /// Makes the pass stop at a key.
+    fn announce(&mut self, key: u64) {
+        let bytes = key as u32;
+        let ending = match key & (PAIR | TRIPLE) {
+            PAIR => ENDS_PAIR,
+            TRIPLE => ENDS_TRIPLE,
+            _ => ENDS_LONG,
+        };
+        self.endings[(bytes & 0xffff) as usize] |= ending;
+        let bit = key_bit(bytes);
+        self.keys[(bit >> 6) % KEY_WORDS] |= 1 << (bit & 63);
     }
 
     fn insert(&mut self, key: u64, begin: u32, end: u32) {
@@ -152,45 +181,67 @@ impl Needles {
 
     /// Calls `sink` with the owners of every literal found, possibly more than once each.
     pub(crate) fn scan(&self, value: &[u8], mut sink: impl FnMut(&[Owner])) {
-        let mut last = 0u32;
+        let mut last = 0u64;
         for (at, byte) in value.iter().enumerate() {
-            last = last << 8 | u32::from(LOWER[usize::from(*byte)]);
-            let bit = long_bit(last);
-            if self.long[(bit >> 6) % LONG_WORDS] >> (bit & 63) & 1 == 1 {
-                self.compare(u64::from(last), value, at, &mut sink);
-            }
-            let bit = triple_bit(last & 0xff_ffff);
-            if self.triples[(bit >> 6) % TRIPLE_WORDS] >> (bit & 63) & 1 == 1 {
-                self.compare(u64::from(last & 0xff_ffff) | TRIPLE, value, at, &mut sink);
-            }
-            let pair = last & 0xffff;
-            if self.pairs[(pair >> 6) as usize % PAIR_WORDS] >> (pair & 63) & 1 == 1 {
-                self.compare(u64::from(pair) | PAIR, value, at, &mut sink);
+            last = last << 8 | u64::from(LOWER[usize::from(*byte)]);
+            let ends = self.endings[usize::from(last as u16)];
+            if ends != 0 {
+                self.ask(ends, last, value, at, &mut sink);
             }
         }
     }
 
+    /// Looks for the keys that end with the last two bytes.
+    #[inline]
+    fn ask(&self, ends: u8, last: u64, value: &[u8], at: usize, sink: &mut impl FnMut(&[Owner])) {
+        if ends & ENDS_LONG != 0 && self.is_key(last as u32) {
+            self.compare(last & 0xffff_ffff, last, value, at, sink);
+        }
+        if ends & ENDS_TRIPLE != 0 && self.is_key(last as u32 & 0xff_ffff) {
+            self.compare(last & 0xff_ffff | TRIPLE, last, value, at, sink);
+        }
+        if ends & ENDS_PAIR != 0 {
+            self.compare(last & 0xffff | PAIR, last, value, at, sink);
+        }
+    }
+
+    /// Whether there may be a key of these bytes.
+    #[inline]
+    fn is_key(&self, bytes: u32) -> bool {
+        let bit = key_bit(bytes);
+        self.keys[(bit >> 6) % KEY_WORDS] >> (bit & 63) & 1 == 1
+    }
+
     /// Compares the literals filed under a key whose last byte is at `at`.
     #[inline(never)]
-    fn compare(&self, key: u64, value: &[u8], at: usize, sink: &mut impl FnMut(&[Owner])) {
+    fn compare(&self, key: u64, last: u64, value: &[u8], at: usize, sink: &mut impl FnMut(&[Owner])) {
         for filed in self.find(key) {
-            let Some(start) = (at + 1).checked_sub(usize::from(filed.before)) else { continue };
-            let length = usize::from(filed.length);
-            let (Some(text), Some(literal)) =
-                (value.get(start..start + length), self.bytes.get(filed.start as usize..filed.start as usize + length))
-            else {
-                continue;
-            };
-            if text.iter().zip(literal).all(|(byte, wanted)| LOWER[usize::from(*byte)] == *wanted) {
+            if last & filed.mask == filed.tail && self.is_here(filed, value, at) {
                 let (begin, end) = filed.owners;
                 sink(self.owners.get(begin as usize..end as usize).unwrap_or_default());
             }
         }
     }
 
+    /// Whether the whole literal is in the text around the key that ends at `at`.
+    fn is_here(&self, filed: &Filed, value: &[u8], at: usize) -> bool {
+        let length = usize::from(filed.length);
+        let text = (at + 1).checked_sub(usize::from(filed.before)).and_then(|start| value.get(start..start + length));
+        let literal = self.bytes.get(filed.start as usize..filed.start as usize + length);
+        match (text, literal) {
+            (Some(text), Some(literal)) => {
+                // The tail has been compared.
+                let is_tail = filed.length == filed.before && length <= 8;
+                is_tail || text.iter().zip(literal).all(|(byte, wanted)| LOWER[usize::from(*byte)] == *wanted)
+            }
+            _ => false,
+        }
+    }
+
     /// Bytes of memory the literals take.
     pub(crate) fn memory(&self) -> usize {
-        (LONG_WORDS + TRIPLE_WORDS + PAIR_WORDS) * 8
+        PAIRS
+            + KEY_WORDS * 8
             + self.table.len() * size_of::<(u64, u32, u32)>()
             + self.filed.len() * size_of::<Filed>()
             + self.bytes.len()
@@ -202,19 +253,15 @@ fn slot_of(key: u64) -> usize {
     (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
 }
 
-/// The key of a literal, and how many bytes of the literal end with the key.
-fn key_of(literal: &[u8]) -> (u64, usize) {
-    let width = literal.len().min(4);
-    let windows = literal.windows(width).enumerate();
-    let rarest = windows.min_by(|left, right| chance(left.1).total_cmp(&chance(right.1)));
-    let (offset, window) = rarest.unwrap_or((0, literal));
-    let key = window.iter().fold(0u64, |key, byte| key << 8 | u64::from(*byte));
-    let kind = match width {
-        2 => PAIR,
-        3 => TRIPLE,
-        _ => 0,
-    };
-    (key | kind, offset + width)
+/// Two bytes as an index.
+fn pair_of(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |pair, byte| pair << 8 | usize::from(*byte)) % PAIRS
+}
+
+/// The last eight bytes of a text as a number, and the mask of those there are.
+fn tail_of(text: &[u8]) -> (u64, u64) {
+    let tail = text.get(text.len().saturating_sub(8)..).unwrap_or_default();
+    tail.iter().fold((0, 0), |(tail, mask), byte| (tail << 8 | u64::from(*byte), mask << 8 | 0xff))
 }
 
 #[cfg(test)]
