@@ -3,8 +3,9 @@
 /// Limits of one transaction. The defaults suit requests of browsers and APIs.
 ///
 /// Work is counted in *steps*: bytes read, weighted by what reading them costs at worst, plus a constant
-/// for each value that a rule looks at. The count depends on the policy and the input alone, never on
-/// time, so that a transaction meets its limits at the same place whenever and wherever it runs.
+/// for each value that a rule looks at. The count depends on the policy and the input, never on time, so
+/// that a transaction meets its limits at the same place whenever and wherever it runs; what is
+/// remembered of common strings can only save steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Steps any transaction may take.
@@ -30,6 +31,9 @@ pub struct Limits {
     pub pooled_transactions: usize,
     /// Bytes a kept buffer may hold on to.
     pub pooled_bytes: usize,
+    /// Bytes that a kept buffer may remember of strings that many requests share, such as names of
+    /// headers; 0 to forget everything between transactions.
+    pub remembered_bytes: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +50,7 @@ impl Default for Limits {
             variables: 5_000,
             pooled_transactions: 64,
             pooled_bytes: 256 << 10,
+            remembered_bytes: 128 << 10,
         }
     }
 }

@@ -54,7 +54,7 @@ fn steps_depend_on_the_input_alone() {
     let policy = policy(rules, Limits::default());
     let steps = |uri: &str| get(&policy, uri, &[("User-Agent", "x")]).steps();
     let (short, long) = (steps("/?q=%75nion%20select"), steps(&format!("/?q={}", "%75nion%20select".repeat(1000))));
-    assert!(short > 100 && long > 400 * short, "{short} {long}");
+    assert!(short > 100 && long > 100 * short, "{short} {long}");
     assert_eq!(steps("/?q=%75nion%20select"), short);
 }
 

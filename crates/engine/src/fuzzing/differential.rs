@@ -21,6 +21,7 @@ const UNLIMITED: Limits = Limits {
     variables: 5_000,
     pooled_transactions: 4,
     pooled_bytes: 256 << 10,
+    remembered_bytes: 16 << 10,
 };
 
 /// A policy in both ways of running it.

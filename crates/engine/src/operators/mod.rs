@@ -232,6 +232,22 @@ impl Operator {
         })
     }
 
+    /// Whether the result depends on nothing but the value, as far as the argument has no macros.
+    pub(crate) fn is_constant(&self) -> bool {
+        match self {
+            Operator::Rx(rx) => rx.is_linear(),
+            Operator::Pm(_)
+            | Operator::Text(_)
+            | Operator::DetectSqli
+            | Operator::DetectXss
+            | Operator::IpMatch(_)
+            | Operator::ValidateByteRange(_)
+            | Operator::ValidateUrlEncoding
+            | Operator::ValidateUtf8Encoding => true,
+            _ => false,
+        }
+    }
+
     /// Steps that testing a value of `length` bytes takes at worst.
     pub(crate) fn steps(&self, argument: &[u8], length: usize) -> u64 {
         let length = length as u64;

@@ -68,6 +68,11 @@ impl Rx {
         }
     }
 
+    /// Whether it always comes to a result.
+    pub(crate) fn is_linear(&self) -> bool {
+        matches!(self.engine, Engine::Linear { .. })
+    }
+
     /// Steps that looking for the pattern in so many bytes takes at worst, unless it is given up.
     pub(crate) fn steps(&self, length: u64) -> u64 {
         STEPS_PER_BYTE * length

@@ -89,9 +89,14 @@ impl Chains {
         self.steps.get(usize::from(step)).copied()
     }
 
-    /// How many distinct transformations there are.
-    pub(crate) fn width(&self) -> usize {
-        self.steps.len()
+    /// Columns of a table of images: one per step, then one per chain.
+    pub(crate) fn columns(&self) -> usize {
+        self.steps.len() + self.chains.len()
+    }
+
+    /// The column of a chain.
+    pub(crate) fn column(&self, id: ChainId) -> usize {
+        self.steps.len() + usize::from(id.0)
     }
 
     /// The chains that end after each step of a chain, the empty one first.

@@ -15,11 +15,11 @@ use super::names::{Names, Slot};
 use super::program::{Markers, Program};
 use super::rule::{Flow, Link, Meta, Operand, Quick, RemovedRule, Rule, TargetRemoval};
 use super::settings::Settings;
-use super::targets::{Exclusion, Select, Target, resolve_slots};
+use super::targets::{self, Exclusion, Select, Target, resolve_slots};
 use super::template::Template;
 use crate::error::CompileError;
 use crate::operators::{Checksum, IpMatch, Number, Operator, Pm, Rx, Text, ValidateByteRange, numeric};
-use crate::prefilter::{Need, Prefilter, set};
+use crate::prefilter::{Need, Prefilter, classes, set};
 use crate::trace::Place;
 use crate::variables::Source;
 
@@ -203,9 +203,12 @@ impl Compiler<'_> {
         for rule in &mut rules {
             rule.links.iter_mut().flat_map(|link| &mut link.targets).for_each(|t| resolve_slots(t, &self.names));
         }
+        targets::number(rules.iter_mut().filter_map(|rule| rule.links.first_mut()).flat_map(|head| &mut head.targets));
         let (removals, target_removals) = self.resolve_removals(&drafts, &rules, needs.len().div_ceil(64));
         let programs = std::array::from_fn(|index| match ranges.get(index) {
-            Some((range, words)) => Program::build(&rules, range.clone(), words.clone(), &self.chains, &self.names),
+            Some((range, words)) => {
+                Program::build(&rules, range.clone(), words.clone(), &self.chains, &self.names, &removals)
+            }
             None => Program::default(),
         });
         let reads_file_content = rules
@@ -260,7 +263,7 @@ impl Compiler<'_> {
                 flow = flow_of(&link.actions, phase, index, markers);
             }
             let (compiled, of_link) = self.link(link, defaults);
-            if position == 0 && !compiled.negated {
+            if position == 0 {
                 need = of_link;
             }
             links.push(compiled);
@@ -322,12 +325,14 @@ impl Compiler<'_> {
         }
         let chain = self.chains.intern(&transformations);
         let multi_match = has(&ActionKind::MultiMatch);
+        let counts = targets.iter().any(|target: &Target| target.count);
         let compiled = Link {
             capture: has(&ActionKind::Capture) && operator.has_captures(),
             targets,
             exclusions: excluded,
             operator,
             negated: link.operator.negated,
+            needed: if link.operator.negated || counts { classes::ALL } else { need.classes() },
             argument,
             number,
             chain,

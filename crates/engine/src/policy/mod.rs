@@ -9,15 +9,16 @@ pub(crate) mod chains;
 pub(crate) mod compile;
 pub(crate) mod exclusions;
 pub(crate) mod names;
+mod pool;
 pub(crate) mod program;
 pub(crate) mod rule;
 mod settings;
+pub(crate) mod setup;
 pub(crate) mod slices;
 pub(crate) mod targets;
 pub(crate) mod template;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use parapet_seclang::{Configuration, Loader};
 
@@ -28,6 +29,7 @@ use crate::limits::Limits;
 use crate::loader::FileLoader;
 use crate::transaction::State;
 use compile::Compiled;
+use pool::Pool;
 
 /// A compiled configuration. Immutable and shared; [`Transaction`](crate::Transaction)s run on it.
 pub struct Policy {
@@ -36,8 +38,7 @@ pub struct Policy {
     /// Runs every rule on every value, transformed anew each time: slow and obviously right.
     pub(crate) exhaustive: bool,
     pub(crate) seed: u64,
-    #[allow(clippy::vec_box, reason = "a transaction takes and returns the box as it is")]
-    pool: Mutex<Vec<Box<State>>>,
+    pool: Pool,
 }
 
 impl Policy {
@@ -49,7 +50,7 @@ impl Policy {
     pub fn compile(configuration: &Configuration, loader: &dyn Loader) -> Result<Policy, Vec<CompileError>> {
         let parts = compile::compile(configuration, loader)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
-        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, pool: Mutex::default() })
+        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, pool: Pool::default() })
     }
 
     /// Reads, parses and compiles rule files, in order, as one configuration.
@@ -103,17 +104,13 @@ impl Policy {
 
     /// Buffers of an earlier transaction, or new ones.
     pub(crate) fn take_state(&self) -> Box<State> {
-        let kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.unwrap_or_default()
+        self.pool.take()
     }
 
     /// Keeps the buffers of a finished transaction.
     pub(crate) fn keep_state(&self, mut state: Box<State>) {
         state.shrink(self.limits.pooled_bytes);
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < self.limits.pooled_transactions {
-            pool.push(state);
-        }
+        self.pool.keep(state, self.limits.pooled_transactions);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Per phase: which rules run, and which values must be looked at to know which can match.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::chains::{ChainId, Chains};
 use super::names::Names;
 use super::rule::{Quick, Rule};
+use super::setup::Setup;
 use super::slices::{Slice, Slices, gate_of};
 use crate::prefilter::classes::ClassSet;
 use crate::prefilter::set;
@@ -20,8 +20,10 @@ pub(crate) struct Program {
     pub(crate) words: Range<usize>,
     /// What must be known of each rule before it is run, close together.
     pub(crate) steps: Vec<Step>,
+    /// Rules whose first test is negated: what does not open their gates matches.
+    pub(crate) negated: Vec<u64>,
     /// All rules.
-    pub(crate) whole: Arc<Slice>,
+    pub(crate) whole: Slice,
     /// The rules that the gates let through.
     pub(crate) slices: Slices,
 }
@@ -37,9 +39,13 @@ pub(crate) struct Step {
 
 /// Values that some rules test.
 pub(crate) struct Watch {
+    /// Number of the target that the rules have in common.
+    pub(crate) number: u32,
     pub(crate) source: Source,
     /// Name of the one member that is tested, with its hash; all members without.
     pub(crate) key: Option<(Vec<u8>, u32)>,
+    /// Rules that test the values as they are, among other ways perhaps.
+    pub(crate) raw: Vec<u64>,
     /// Rules that test the values after transformations that may leave them alone.
     pub(crate) usual: Vec<u64>,
     /// Kinds of bytes without which all those transformations leave a value alone.
@@ -63,6 +69,7 @@ impl Program {
         words: Range<usize>,
         chains: &Chains,
         names: &Names,
+        removals: &[Vec<u64>],
     ) -> Program {
         let own = rules.get(range.clone()).unwrap_or_default();
         let width = words.len();
@@ -70,16 +77,25 @@ impl Program {
             .iter()
             .map(|rule| Step { quick: rule.quick, jump: gate_of(rule, range.start).map(|gate| gate.jump) })
             .collect();
-        let whole = Arc::new(Slice::build(own, width, chains, |_| true));
-        let slices = Slices::find(own, range.start, width, chains, names);
-        Program { rules: range, words, steps, whole, slices }
+        let whole = Slice::build(own, width, chains, |_| true);
+        // Later phases find in `TX` what earlier ones left.
+        let is_first = own.first().is_some_and(|rule| rule.phase == 1);
+        let setup = if is_first { Setup::of(own, range.start, width, removals) } else { Setup::default() };
+        let slices = Slices::find(own, range.start, width, chains, names, setup);
+        let mut negated = vec![0; width];
+        for (position, rule) in own.iter().enumerate() {
+            if rule.links.first().is_some_and(|head| head.negated) {
+                set(&mut negated, position);
+            }
+        }
+        Program { rules: range, words, steps, negated, whole, slices }
     }
 }
 
 impl Watch {
     /// A source of values without rules.
-    pub(crate) fn new(source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
-        Watch { source, key, usual: Vec::new(), changing: 0, groups: Vec::new() }
+    pub(crate) fn new(number: u32, source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
+        Watch { number, source, key, raw: Vec::new(), usual: Vec::new(), changing: 0, groups: Vec::new() }
     }
 
     /// Adds the rule at a position, which tests the values after a chain.
@@ -103,6 +119,8 @@ impl Watch {
     /// Sums up the groups once all are there.
     pub(crate) fn finish(&mut self, width: usize) {
         self.usual = vec![0; width];
+        let as_it_is = self.groups.iter().find(|group| group.chain == ChainId::EMPTY);
+        self.raw = as_it_is.map_or_else(|| vec![0; width], |group| group.rules.clone());
         for group in self.groups.iter().filter(|group| !group.always) {
             self.changing |= group.changing;
             for (all, some) in self.usual.iter_mut().zip(&group.rules) {

@@ -10,6 +10,7 @@ use super::names::Slot;
 use super::targets::{Exclusion, Target};
 use super::template::Template;
 use crate::operators::{Number, Operator};
+use crate::prefilter::classes::ClassSet;
 use crate::trace::Place;
 
 /// A rule: one link, or a chain of them.
@@ -52,6 +53,8 @@ pub(crate) struct Link {
     pub(crate) exclusions: Vec<Exclusion>,
     pub(crate) operator: Operator,
     pub(crate) negated: bool,
+    /// A value that it matches has a byte of one of these kinds.
+    pub(crate) needed: ClassSet,
     pub(crate) argument: Template,
     /// The argument as a number, if the operator compares with a constant one.
     pub(crate) number: Option<i64>,
@@ -76,6 +79,27 @@ pub(crate) enum Quick {
     Compare { slot: Slot, number: Number, negated: bool, with: Operand },
     /// Whether a name is set, as 0 or 1, compared with a constant.
     Count { slot: Slot, number: Number, negated: bool, with: i64 },
+}
+
+impl Quick {
+    /// Whether the test holds; `number_in` is the number that a name has, if it is set.
+    pub(crate) fn holds(self, number_in: impl Fn(Slot) -> Option<i64>) -> bool {
+        match self {
+            Quick::Compare { slot, number, negated, with } => match number_in(slot) {
+                None => false,
+                Some(value) => {
+                    let with = match with {
+                        Operand::Constant(with) => with,
+                        Operand::Slot(other) => number_in(other).unwrap_or(0),
+                    };
+                    number.holds(value, with) != negated
+                }
+            },
+            Quick::Count { slot, number, negated, with } => {
+                number.holds(i64::from(number_in(slot).is_some()), with) != negated
+            }
+        }
+    }
 }
 
 /// The right side of a comparison.

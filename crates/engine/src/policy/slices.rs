@@ -6,15 +6,16 @@
 //! stand as they will for the rest of the phase; what they cut off need not be looked at, and they
 //! need not run. Slices are built when first needed and kept by the outcomes of the gates.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::OnceLock;
 
 use super::chains::Chains;
 use super::names::{Names, Slot};
 use super::program::Watch;
 use super::rule::{Disruptive, Effect, Flow, Operand, Quick, Rule};
+use super::setup::Setup;
 use super::targets::Select;
 use super::template::Piece;
-use crate::prefilter::set;
+use crate::prefilter::{is_set, set};
 
 /// Slices kept per phase; a policy with paranoia levels needs one for each level in use.
 const MOST_SLICES: usize = 32;
@@ -44,15 +45,18 @@ pub(crate) struct Gate {
 pub(crate) struct Slices {
     /// Position from which on the gates stand fast.
     pub(crate) split: usize,
+    /// What rules that need not run make of `TX`.
+    pub(crate) setup: Setup,
     /// Rules before the split.
-    pub(crate) prelude: Arc<Slice>,
+    pub(crate) prelude: Slice,
     /// Conditions of the gates behind the split.
     pub(crate) conditions: Vec<Quick>,
     /// Gates behind the split by position, with the number of their condition.
     gates: Vec<(usize, Gate, usize)>,
     /// The same as bits, to see whether one of them was removed.
     pub(crate) gate_bits: Vec<u64>,
-    kept: RwLock<Vec<(u64, Arc<Slice>)>>,
+    /// Slices by the outcomes of the conditions, in the order in which they were needed.
+    kept: Vec<OnceLock<(u64, Slice)>>,
 }
 
 impl Slice {
@@ -67,9 +71,9 @@ impl Slice {
                             Select::Key { key, hash } => Some((key.to_ascii_lowercase(), *hash)),
                             _ => None,
                         };
-                        let known = slice.watches.iter().position(|w| w.source == target.source && w.key == key);
+                        let known = slice.watches.iter().position(|watch| watch.number == target.number);
                         let index = known.unwrap_or_else(|| {
-                            slice.watches.push(Watch::new(target.source, key));
+                            slice.watches.push(Watch::new(target.number, target.source, key));
                             slice.watches.len() - 1
                         });
                         if let Some(watch) = slice.watches.get_mut(index) {
@@ -100,7 +104,14 @@ pub(crate) fn gate_of(rule: &Rule, start: usize) -> Option<Gate> {
 
 impl Slices {
     /// Finds the gates of a phase whose rules begin at index `start`, and where they stand fast.
-    pub(crate) fn find(rules: &[Rule], start: usize, width: usize, chains: &Chains, names: &Names) -> Slices {
+    pub(crate) fn find(
+        rules: &[Rule],
+        start: usize,
+        width: usize,
+        chains: &Chains,
+        names: &Names,
+        setup: Setup,
+    ) -> Slices {
         let gates: Vec<(usize, Gate)> =
             rules.iter().enumerate().filter_map(|(at, rule)| Some((at, gate_of(rule, start)?))).collect();
         // For each gate, the position behind the last rule that writes what it compares.
@@ -109,6 +120,7 @@ impl Slices {
             |split: usize| gates.iter().zip(&fast).filter(|((at, _), fast)| *at >= split && **fast <= split).count();
         let split = fast.iter().copied().max_by_key(|split| (useful(*split), usize::MAX - split)).unwrap_or(0);
         let mut slices = Slices { split, gate_bits: vec![0; width], ..Slices::default() };
+        slices.kept.resize_with(MOST_SLICES, OnceLock::new);
         for ((at, gate), fast) in gates.iter().zip(&fast) {
             if *at < split || *fast > split {
                 continue;
@@ -124,31 +136,27 @@ impl Slices {
             slices.gates.push((*at, *gate, condition));
             set(&mut slices.gate_bits, *at);
         }
-        slices.prelude = Arc::new(Slice::build(rules, width, chains, |position| position < split));
+        slices.prelude = Slice::build(rules, width, chains, |at| at < split && !is_set(&setup.done, at));
+        slices.setup = setup;
         slices
     }
 
     /// The slice behind the split when the conditions hold whose bits are set in `outcomes`; `None`
     /// if there are too many already.
-    pub(crate) fn of(&self, outcomes: u64, rules: &[Rule], start: usize, chains: &Chains) -> Option<Arc<Slice>> {
-        let find = |kept: &[(u64, Arc<Slice>)]| {
-            kept.iter().find(|(known, _)| *known == outcomes).map(|(_, slice)| Arc::clone(slice))
+    pub(crate) fn of(&self, outcomes: u64, rules: &[Rule], start: usize, chains: &Chains) -> Option<&Slice> {
+        let build = || {
+            let runs = self.runs(outcomes, rules, start);
+            let width = self.gate_bits.len();
+            (
+                outcomes,
+                Slice::build(rules, width, chains, |at| {
+                    runs.get(at).copied().unwrap_or(false) && !is_set(&self.setup.done, at)
+                }),
+            )
         };
-        if let Some(slice) = find(&self.kept.read().unwrap_or_else(PoisonError::into_inner)) {
-            return Some(slice);
-        }
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slice) = find(&kept) {
-            return Some(slice);
-        }
-        if kept.len() >= MOST_SLICES {
-            return None;
-        }
-        let runs = self.runs(outcomes, rules, start);
-        let width = self.gate_bits.len();
-        let slice = Arc::new(Slice::build(rules, width, chains, |at| runs.get(at).copied().unwrap_or(false)));
-        kept.push((outcomes, Arc::clone(&slice)));
-        Some(slice)
+        // Another transaction may fill the place first, with a slice for other outcomes.
+        let mut places = self.kept.iter().map(|place| place.get_or_init(build));
+        places.find(|(known, _)| *known == outcomes).map(|(_, slice)| slice)
     }
 
     /// Which rules run: those that can be reached from the split, without the gates whose skip

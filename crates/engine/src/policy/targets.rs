@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) select: Select,
     /// Whether the number of values is tested instead of the values.
     pub(crate) count: bool,
+    /// The same for all targets that have the same values, by source and name.
+    pub(crate) number: u32,
 }
 
 /// Members of a collection.
@@ -56,7 +58,7 @@ impl Target {
         } else {
             compile_select(target.variable, &target.selector, names)?
         };
-        Ok(Target { variable: target.variable, source, select, count: target.mode == TargetMode::Count })
+        Ok(Target { variable: target.variable, source, select, count: target.mode == TargetMode::Count, number: 0 })
     }
 }
 
@@ -114,6 +116,23 @@ fn xml_source(selector: &Selector) -> Result<Source, String> {
         b"/*" | b"//*" | b"/*/text()" | b"//text()" => Ok(Source::Items(&[Collection::XmlText], Part::Values)),
         b"//@*" | b"@*" => Ok(Source::Items(&[Collection::XmlAttributes], Part::Values)),
         other => Err(format!("the XPath `{}` is not supported; `/*` and `//@*` are", String::from_utf8_lossy(other))),
+    }
+}
+
+/// Numbers targets by their values.
+pub(crate) fn number<'a>(targets: impl Iterator<Item = &'a mut Target>) {
+    let mut known: Vec<(Source, Option<Vec<u8>>)> = Vec::new();
+    for target in targets {
+        let key = match &target.select {
+            Select::Key { key, .. } => Some(key.to_ascii_lowercase()),
+            _ => None,
+        };
+        let values = (target.source, key);
+        let number = known.iter().position(|other| *other == values).unwrap_or_else(|| {
+            known.push(values);
+            known.len() - 1
+        });
+        target.number = u32::try_from(number).unwrap_or(u32::MAX);
     }
 }
 

@@ -134,8 +134,24 @@ impl Collections {
         let Some(items) = self.items.get_mut(collection as usize).filter(|items| items.len() < most) else {
             return false;
         };
-        let item = Item { name: store.intern(name), value: store.intern(value), hash: key_hash(name) };
+        let item = Item { name: store.intern_common(name), value: store.intern(value), hash: key_hash(name) };
         items.push(item);
+        true
+    }
+
+    /// The same for a value that many requests have and that is no secret.
+    pub(crate) fn add_common(
+        &mut self,
+        collection: Collection,
+        name: &[u8],
+        value: &[u8],
+        most: usize,
+        store: &mut Store,
+    ) -> bool {
+        let Some(items) = self.items.get_mut(collection as usize).filter(|items| items.len() < most) else {
+            return false;
+        };
+        items.push(Item { name: store.intern_common(name), value: store.intern_common(value), hash: key_hash(name) });
         true
     }
 

@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::policy::names::Slot;
 use crate::policy::rule::{Link, Quick, Rule};
 use crate::policy::targets::{Exclusion, Select, Target};
-use crate::prefilter;
+use crate::prefilter::{self, classes};
 use crate::variables::{Part, Source};
 
 /// Name of a value.
@@ -40,8 +40,8 @@ pub(crate) struct Subject {
 pub(super) enum Value {
     /// A string of the transaction, not transformed yet.
     String(StringId),
-    /// The same, transformed.
-    Image(StringId),
+    /// The same, transformed. If it is decided, the operator cannot match it.
+    Image { id: StringId, is_decided: bool },
     /// Text that is not interned.
     Text(Span),
 }
@@ -108,9 +108,13 @@ impl State {
         }
         let mut subjects = std::mem::take(&mut self.subjects);
         subjects.clear();
-        let gate = (head && !self.plain && !link.multi_match && link.is_steady()).then_some(rule.bit as usize);
+        let by_hits = head && !self.plain && link.is_steady();
         for target in &link.targets {
-            self.collect(policy, rule, link, target, gate, &mut subjects);
+            if by_hits {
+                self.collect_hits(policy, rule, link, target, &mut subjects);
+            } else {
+                self.collect(policy, rule, link, target, &mut subjects);
+            }
         }
         let mut argument = std::mem::take(&mut self.expanded);
         argument.clear();
@@ -123,7 +127,16 @@ impl State {
             if self.is_over_budget() {
                 break;
             }
-            hit |= self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
+            let matched = self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
+            hit |= matched;
+            if let Value::Image { id, is_decided: false } = subject.value
+                && by_hits
+                && matched == link.negated
+                && plain.is_some()
+                && link.operator.is_constant()
+            {
+                self.close_gate(policy, id, rule.bit as usize);
+            }
         }
         self.expanded = argument;
         self.subjects = subjects;
@@ -136,23 +149,27 @@ impl State {
         let chain = chains.get(link.chain);
         if link.multi_match && !chain.steps.is_empty() {
             let mut image = match subject.value {
-                Value::String(id) | Value::Image(id) => id,
+                Value::String(id) | Value::Image { id, .. } => id,
                 Value::Text(span) => self.store.intern_span(span),
             };
             let span = self.store.span(image);
-            let mut hit = self.test(policy, rule, link, argument, subject.name, span);
+            let mut hit = self.test(policy, rule, link, argument, subject.name, span, None);
             for step in &chain.steps {
                 let next = self.store.step(image, *step, chains);
                 if next != image {
                     image = next;
                     let span = self.store.span(image);
-                    hit |= self.test(policy, rule, link, argument, subject.name, span);
+                    hit |= self.test(policy, rule, link, argument, subject.name, span, None);
                 }
             }
             return hit;
         }
+        let mut known = None;
         let span = match subject.value {
-            Value::Image(id) => self.store.span(id),
+            Value::Image { id, is_decided } => {
+                known = is_decided.then_some(false);
+                self.store.span(id)
+            }
             Value::String(id) => {
                 let image = self.image(policy, id, link.chain);
                 self.store.span(image)
@@ -164,10 +181,12 @@ impl State {
                 self.store.span(image)
             }
         };
-        self.test(policy, rule, link, argument, subject.name, span)
+        self.test(policy, rule, link, argument, subject.name, span, known)
     }
 
-    /// Tests one transformed value; on a match stores captures and applies the link's effects.
+    /// Tests one transformed value, unless it is `known` whether the operator matches it; on a match
+    /// stores captures and applies the link's effects.
+    #[allow(clippy::too_many_arguments, reason = "what is tested, how, and what is known of it")]
     pub(super) fn test(
         &mut self,
         policy: &Policy,
@@ -176,12 +195,15 @@ impl State {
         argument: &[u8],
         name: Name,
         value: Span,
+        known: Option<bool>,
     ) -> bool {
-        self.store.budget.spend(PER_VALUE + link.operator.steps(argument, value.len()));
+        let steps = if known.is_some() { 0 } else { link.operator.steps(argument, value.len()) };
+        self.store.budget.spend(PER_VALUE + steps);
         let text = self.store.get(value);
-        let outcome = match (&link.operator, link.number) {
-            (Operator::Number(number), Some(with)) => compare(*number, text, with),
-            (operator, _) => match operator.matches(argument, text) {
+        let outcome = match (&link.operator, link.number, known) {
+            (_, _, Some(known)) => known,
+            (Operator::Number(number), Some(with), None) => compare(*number, text, with),
+            (operator, _, None) => match operator.matches(argument, text) {
                 Ok(outcome) => outcome,
                 Err(GivenUp { steps }) => {
                     self.store.budget.spend(steps);
@@ -220,17 +242,47 @@ impl State {
     }
 
     /// Gathers the values of one variable of a list, exclusions left out.
-    fn collect(
+    fn collect(&mut self, policy: &Policy, rule: &Rule, link: &Link, target: &Target, subjects: &mut Vec<Subject>) {
+        let first = subjects.len();
+        self.gather(policy, rule, link, target, subjects);
+        self.leave_out_and_count(policy, rule, link, target, first, subjects);
+    }
+
+    /// Gathers those values of one variable that the prefilter says the rule may match.
+    fn collect_hits(
         &mut self,
         policy: &Policy,
         rule: &Rule,
         link: &Link,
         target: &Target,
-        gate: Option<usize>,
         subjects: &mut Vec<Subject>,
     ) {
         let first = subjects.len();
-        self.gather(policy, rule, link, target, gate, subjects);
+        for hit in self.candidates.of(rule.bit).filter(|hit| hit.target == target.number) {
+            if let (Select::Pattern { rx, .. }, Some(name)) = (&target.select, hit.name)
+                && !is_selected(rx, self.store.text(name))
+            {
+                continue;
+            }
+            let key = hit.name.map_or(Key::None, |name| Key::Text(self.store.span(name)));
+            let value = match link.multi_match {
+                true => Value::String(hit.value),
+                false => Value::Image { id: hit.image, is_decided: hit.is_decided },
+            };
+            subjects.push(Subject { name: Name { variable: target.variable, key }, value });
+        }
+        self.leave_out_and_count(policy, rule, link, target, first, subjects);
+    }
+
+    fn leave_out_and_count(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        link: &Link,
+        target: &Target,
+        first: usize,
+        subjects: &mut Vec<Subject>,
+    ) {
         let covers = link.exclusions.len() + self.control.target_removals.len();
         self.store.budget.spend((covers * (subjects.len() - first)) as u64 * PER_VALUE);
         self.leave_out(policy, rule, link, first, subjects);
@@ -246,14 +298,13 @@ impl State {
         rule: &Rule,
         link: &Link,
         target: &Target,
-        gate: Option<usize>,
         subjects: &mut Vec<Subject>,
     ) {
         match target.source {
             Source::Scalar(variable) => {
                 let name = Name { variable: target.variable, key: Key::None };
                 let value = self.collections.scalar(variable);
-                self.offer(policy, link, gate, name, value, subjects);
+                self.offer(policy, link, name, value, subjects);
             }
             Source::Items(collections, part) => {
                 for collection in collections {
@@ -272,7 +323,7 @@ impl State {
                             let key = Key::Text(self.store.span(item.name));
                             let name = Name { variable: target.variable, key };
                             let value = if part == Part::Values { item.value } else { item.name };
-                            self.offer(policy, link, gate, name, value, subjects);
+                            self.offer(policy, link, name, value, subjects);
                         }
                     }
                 }
@@ -296,33 +347,29 @@ impl State {
         subjects.push(Subject { name, value: Value::Text(text) });
     }
 
-    /// Adds a value, unless the prefilter says that the rule cannot match it.
-    fn offer(
-        &mut self,
-        policy: &Policy,
-        link: &Link,
-        gate: Option<usize>,
-        name: Name,
-        value: StringId,
-        subjects: &mut Vec<Subject>,
-    ) {
-        let Some(gate) = gate else {
-            subjects.push(Subject { name, value: Value::String(value) });
-            return;
-        };
-        let image = self.image(policy, value, link.chain);
-        if self.opens(policy, image, gate) {
-            subjects.push(Subject { name, value: Value::Image(image) });
+    /// Adds a value, unless its bytes tell that the link cannot match it.
+    fn offer(&mut self, policy: &Policy, link: &Link, name: Name, value: StringId, subjects: &mut Vec<Subject>) {
+        if link.needed != classes::ALL && !link.multi_match && !self.plain {
+            let image = self.image(policy, value, link.chain);
+            if self.store.classes(image) & link.needed == 0 {
+                return;
+            }
         }
+        subjects.push(Subject { name, value: Value::String(value) });
     }
 
     /// Whether the prefilter lets a transformed value pass the gate of the rule with this bit.
     pub(super) fn opens(&mut self, policy: &Policy, image: StringId, bit: usize) -> bool {
-        let which = usize::from(bit >= policy.parts.response_bit);
-        let gate = if which == 0 { bit } else { bit - policy.parts.response_bit };
+        let (which, gate) = gate_of(policy, bit);
         let prefilter = &policy.parts.prefilters[which];
         self.store.scan(image, which, prefilter);
         prefilter::is_set(self.store.gates(image, which, prefilter.words()), gate)
+    }
+
+    /// Notes that the operator of the rule with this bit does not match a transformed value.
+    fn close_gate(&mut self, policy: &Policy, image: StringId, bit: usize) {
+        let (which, gate) = gate_of(policy, bit);
+        self.store.close_gate(image, which, policy.parts.prefilters[which].words(), gate);
     }
 
     /// Values that rules write or that are worked out.
@@ -479,6 +526,14 @@ impl State {
             }
         }
         self.store.finish(begin)
+    }
+}
+
+/// The prefilter of the rule with this bit, and the number of its gate there.
+fn gate_of(policy: &Policy, bit: usize) -> (usize, usize) {
+    match bit.checked_sub(policy.parts.response_bit) {
+        Some(gate) => (1, gate),
+        None => (0, bit),
     }
 }
 

@@ -52,8 +52,12 @@ impl State {
         if let Some(slot) = template.slot() {
             return self.collections.slot(slot).unwrap_or_default();
         }
-        let text = self.expand_to_vec(policy, rule, template);
-        self.store.push(&text)
+        let mut text = std::mem::take(&mut self.built);
+        text.clear();
+        self.expand(policy, rule, template, &mut text);
+        let span = self.store.push(&text);
+        self.built = text;
+        span
     }
 
     /// The first value of a variable.

@@ -1,8 +1,5 @@
 //! Runs the rules of a phase.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use parapet_seclang::ast::{AllowScope, EngineMode};
 
 use super::State;
@@ -11,18 +8,17 @@ use crate::limits::Limit;
 use crate::operators::numeric;
 use crate::policy::Policy;
 use crate::policy::chains::ChainId;
-use crate::policy::program::{Program, Watch};
-use crate::policy::rule::{Disruptive, Flow, Operand, Quick, Rule};
+use crate::policy::program::Program;
+use crate::policy::rule::{Disruptive, Flow, Quick, Rule};
 use crate::policy::slices::Slice;
-use crate::prefilter::{self, Prefilter};
+use crate::prefilter;
 use crate::transaction::store::StringId;
-use crate::variables::{Part, Source};
 use crate::verdict::{Intervention, InterventionKind};
 
 /// Where a phase stands.
 struct Run<'a> {
     program: &'a Program,
-    slice: Arc<Slice>,
+    slice: &'a Slice,
     position: usize,
     /// Position at which the slice ends.
     end: usize,
@@ -32,32 +28,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(program: &'a Program) -> Run<'a> {
-        let slice = Arc::clone(&program.slices.prelude);
+        let slice = &program.slices.prelude;
         Run { program, slice, position: 0, end: program.slices.split, is_sliced: true }
     }
 
     /// Takes all rules, from the position on.
     fn use_whole(&mut self) {
-        self.slice = Arc::clone(&self.program.whole);
+        self.slice = &self.program.whole;
         self.end = self.program.rules.len();
         self.is_sliced = false;
-    }
-}
-
-/// The prefilter of a phase, and the words of its results that belong to the phase.
-struct Searched<'a> {
-    which: usize,
-    prefilter: &'a Prefilter,
-    words: Range<usize>,
-}
-
-impl<'a> Searched<'a> {
-    fn of(policy: &'a Policy, program: &Program) -> Searched<'a> {
-        let base = policy.parts.response_bit / 64;
-        let which = usize::from(program.words.start >= base);
-        let base = if which == 0 { 0 } else { base };
-        let words = program.words.start.saturating_sub(base)..program.words.end.saturating_sub(base);
-        Searched { which, prefilter: &policy.parts.prefilters[which], words }
     }
 }
 
@@ -76,10 +55,10 @@ impl State {
             run.position = rule.saturating_sub(program.rules.start);
             run.use_whole();
         }
-        if !self.gates_stand(policy, program) {
+        if !self.gates_stand(policy, program) || (run.is_sliced && !self.set_up(program)) {
             run.use_whole();
         }
-        self.find_candidates(policy, program, &run.slice);
+        self.find_candidates(policy, program, run.slice);
         loop {
             let Some(next) = self.next_rule(&run) else {
                 if run.end >= program.rules.len() {
@@ -133,7 +112,7 @@ impl State {
             }
             if run.is_sliced && !self.gates_stand(policy, program) {
                 run.use_whole();
-                self.find_candidates(policy, program, &run.slice);
+                self.find_candidates(policy, program, run.slice);
             }
         }
     }
@@ -151,7 +130,7 @@ impl State {
     }
 
     /// Goes on behind the split of a phase, with the slice that the gates leave.
-    fn pass_split(&mut self, policy: &Policy, run: &mut Run<'_>) {
+    fn pass_split<'a>(&mut self, policy: &'a Policy, run: &mut Run<'a>) {
         let slices = &run.program.slices;
         let mut outcomes = 0u64;
         for (bit, condition) in slices.conditions.iter().enumerate() {
@@ -169,7 +148,7 @@ impl State {
             }
             None => run.use_whole(),
         }
-        self.find_candidates(policy, run.program, &run.slice);
+        self.find_candidates(policy, run.program, run.slice);
     }
 
     /// Whether the steps are used up: then no rule runs any more.
@@ -199,7 +178,7 @@ impl State {
         let mut word = run.position / 64;
         let mut mask = u64::MAX << (run.position % 64);
         while let Some(always) = run.slice.always.get(word) {
-            let bits = (always | self.candidates.get(word).copied().unwrap_or(0)) & mask;
+            let bits = (always | self.candidates.rules.get(word).copied().unwrap_or(0)) & mask;
             if bits != 0 {
                 let position = word * 64 + bits.trailing_zeros() as usize;
                 return (position < run.end).then_some(position);
@@ -251,87 +230,20 @@ impl State {
 
     /// A test on numbers in `TX`.
     fn holds(&self, quick: Quick) -> bool {
-        let number_in = |slot| self.collections.slot(slot).map(|value| numeric::parse(self.store.get(value)));
-        match quick {
-            Quick::Compare { slot, number, negated, with } => match number_in(slot) {
-                None => false,
-                Some(value) => {
-                    let with = match with {
-                        Operand::Constant(with) => with,
-                        Operand::Slot(other) => number_in(other).unwrap_or(0),
-                    };
-                    number.holds(value, with) != negated
-                }
-            },
-            Quick::Count { slot, number, negated, with } => {
-                number.holds(i64::from(self.collections.slot(slot).is_some()), with) != negated
-            }
-        }
+        quick.holds(|slot| self.collections.slot(slot).map(|value| numeric::parse(self.store.get(value))))
     }
 
-    /// Works out which rules of a phase can match the values there are.
-    fn find_candidates(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
-        self.candidates.clear();
-        self.candidates.resize(program.words.len(), 0);
-        let searched = Searched::of(policy, program);
-        for watch in &slice.watches {
-            match watch.source {
-                Source::Scalar(variable) => {
-                    let value = self.collections.scalar(variable);
-                    self.look_at(policy, &searched, watch, value);
-                }
-                Source::Items(collections, part) => {
-                    for collection in collections {
-                        let count = self.collections.items(*collection).len();
-                        self.store.budget.spend(count as u64);
-                        for index in 0..count {
-                            if self.is_over_budget() {
-                                return;
-                            }
-                            let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
-                            if let Some((key, hash)) = &watch.key
-                                && (item.hash != *hash || !self.store.text(item.name).eq_ignore_ascii_case(key))
-                            {
-                                continue;
-                            }
-                            let value = if part == Part::Values { item.value } else { item.name };
-                            self.look_at(policy, &searched, watch, value);
-                        }
-                    }
-                }
-                _ => {}
-            }
+    /// Takes over what the rules that set `TX` up come to; whether there was room for it.
+    fn set_up(&mut self, program: &Program) -> bool {
+        let setup = &program.slices.setup;
+        let text = self.store.push(&setup.text);
+        if text.len() < setup.text.len() {
+            return false;
         }
-    }
-
-    /// Adds the rules of a watch that can match a value.
-    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, value: StringId) {
-        self.add_candidates(searched, value, &watch.usual);
-        let classes = self.store.classes(value);
-        let plain = classes & watch.changing == 0;
-        for group in &watch.groups {
-            if group.always {
-                let image = self.image(policy, value, group.chain);
-                self.add_candidates(searched, image, &group.rules);
-            } else if plain {
-                // Groups that always transform come first; none of the others changes this value.
-                break;
-            } else if classes & group.changing != 0 {
-                let image = self.image(policy, value, group.chain);
-                if image != value {
-                    self.add_candidates(searched, image, &group.rules);
-                }
-            }
+        for (slot, part) in &setup.values {
+            self.collections.set_slot(*slot, Some(text.part(part.start, part.end)));
         }
-    }
-
-    fn add_candidates(&mut self, searched: &Searched<'_>, value: StringId, rules: &[u64]) {
-        self.store.scan(value, searched.which, searched.prefilter);
-        let gates = self.store.gates(value, searched.which, searched.prefilter.words());
-        let gates = gates.get(searched.words.clone()).unwrap_or_default();
-        for ((candidates, gates), rules) in self.candidates.iter_mut().zip(gates).zip(rules) {
-            *candidates |= gates & rules;
-        }
+        true
     }
 
     /// The image of a string under a chain.

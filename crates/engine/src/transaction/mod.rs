@@ -7,6 +7,7 @@
 
 mod body;
 mod budget;
+mod candidates;
 mod clock;
 mod collections;
 mod effects;
@@ -20,6 +21,7 @@ mod report;
 mod request;
 mod response;
 pub(crate) mod store;
+mod strings;
 mod traced;
 mod traced_effects;
 
@@ -35,6 +37,7 @@ use crate::persistence::CollectionStore;
 use crate::policy::Policy;
 use crate::trace::{Trace, TraceLimits};
 use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores};
+use candidates::Candidates;
 use collections::Collections;
 use evaluate::{MatchedValue, Subject};
 use kept::Keeper;
@@ -82,10 +85,11 @@ pub(crate) struct State {
     /// What the current rule has matched so far.
     matched: Vec<MatchedValue>,
     /// Rules of the current phase that can match, as the prefilter sees it.
-    candidates: Vec<u64>,
+    candidates: Candidates,
     /// Reused while rules run.
     subjects: Vec<Subject>,
     expanded: Vec<u8>,
+    built: Vec<u8>,
     captures: Captures,
     /// Runs every rule on every value, as the rules are written.
     plain: bool,
@@ -165,11 +169,18 @@ impl State {
         self.collections.set_scalar(variable, id);
     }
 
+    /// Sets one to a value that many requests have and that is no secret.
+    fn set_common(&mut self, variable: Variable, value: &[u8]) {
+        let id = self.store.intern_common(value);
+        self.collections.set_scalar(variable, id);
+    }
+
     /// Sets one to a number.
     fn set_number(&mut self, variable: Variable, value: u64) {
         let mut digits = [0u8; 20];
         let text = clock::decimal(value, &mut digits);
-        self.set(variable, text);
+        // Small numbers are most often the same ones; large ones are many.
+        if value < 1000 { self.set_common(variable, text) } else { self.set(variable, text) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use parapet_seclang::ast::{BodyProcessor, Variable};
 
+use super::collections::Collections;
 use super::{Context, State};
 use crate::body::{cookies, urlencoded};
 use crate::limits::Limit;
@@ -15,13 +16,12 @@ impl State {
     pub(super) fn begin(&mut self, policy: &Policy, context: &Context) {
         self.control.now_micros = context.now_micros;
         self.set(Variable::UniqueId, context.unique_id.as_bytes());
-        self.set_address(Variable::RemoteAddr, context.client.ip());
-        self.set_address(Variable::RemoteHost, context.client.ip());
+        self.set_address(&[Variable::RemoteAddr, Variable::RemoteHost], context.client.ip());
         self.set_number(Variable::RemotePort, u64::from(context.client.port()));
-        self.set_address(Variable::ServerAddr, context.server.ip());
+        self.set_address(&[Variable::ServerAddr], context.server.ip());
         self.set_number(Variable::ServerPort, u64::from(context.server.port()));
-        self.set(Variable::ServerName, context.server_name.as_bytes());
-        let zero = self.store.intern(b"0");
+        self.set_common(Variable::ServerName, context.server_name.as_bytes());
+        let zero = self.store.intern_common(b"0");
         for variable in ZERO_AT_FIRST {
             self.collections.set_scalar(*variable, zero);
         }
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    fn set_address(&mut self, variable: Variable, address: std::net::IpAddr) {
+    fn set_address(&mut self, variables: &[Variable], address: std::net::IpAddr) {
         use std::io::Write;
         let mut text = [0u8; 48];
         let mut rest = text.as_mut_slice();
@@ -39,15 +39,18 @@ impl State {
             Ok(()) => before - rest.len(),
             Err(_) => 0,
         };
-        self.set(variable, text.get(..written).unwrap_or_default());
+        let text = self.store.intern(text.get(..written).unwrap_or_default());
+        for variable in variables {
+            self.collections.set_scalar(*variable, text);
+        }
     }
 
     /// The request line.
     pub(super) fn request_line(&mut self, policy: &Policy, method: &[u8], uri: &[u8], protocol: &[u8]) {
         self.store.budget.receive(method.len() + uri.len() + protocol.len());
-        self.set(Variable::RequestMethod, method);
+        self.set_common(Variable::RequestMethod, method);
         self.set(Variable::RequestUriRaw, uri);
-        self.set(Variable::RequestProtocol, protocol);
+        self.set_common(Variable::RequestProtocol, protocol);
         let begin = self.store.begin();
         for (index, part) in [method, uri, protocol].iter().enumerate() {
             if index > 0 && !part.is_empty() {
@@ -110,7 +113,9 @@ impl State {
     /// A header.
     pub(super) fn request_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
         self.store.budget.receive(name.len() + value.len());
-        if !self.collections.add(Collection::RequestHeaders, name, value, policy.limits.headers, &mut self.store) {
+        let add = if is_common(name) { Collections::add_common } else { Collections::add };
+        let most = policy.limits.headers;
+        if !add(&mut self.collections, Collection::RequestHeaders, name, value, most, &mut self.store) {
             self.store.budget.meet(Limit::Headers);
             return;
         }
@@ -136,7 +141,7 @@ impl State {
                 Some(b'[') => memchr::memchr(b']', value).map_or(value, |at| value.get(..=at).unwrap_or(value)),
                 _ => memchr::memchr(b':', value).map_or(value, |at| value.get(..at).unwrap_or(value)),
             };
-            self.set(Variable::ServerName, host);
+            self.set_common(Variable::ServerName, host);
         } else if name.eq_ignore_ascii_case(b"authorization") {
             let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
             self.set(Variable::AuthType, scheme);
@@ -153,9 +158,35 @@ impl State {
             BodyProcessor::Json => b"JSON",
             BodyProcessor::Raw => b"RAW",
         };
-        self.set(Variable::ReqbodyProcessor, name);
+        self.set_common(Variable::ReqbodyProcessor, name);
     }
 }
+
+/// Whether many requests have the same value of a header, and it is no secret.
+pub(super) fn is_common(header: &[u8]) -> bool {
+    starts_with(header, b"sec-") || COMMON_HEADERS.iter().any(|common| header.eq_ignore_ascii_case(common))
+}
+
+/// Headers whose values depend on the browser, the server or the page, not on the visitor.
+const COMMON_HEADERS: &[&[u8]] = &[
+    b"accept",
+    b"accept-charset",
+    b"accept-encoding",
+    b"accept-language",
+    b"cache-control",
+    b"connection",
+    b"content-encoding",
+    b"content-type",
+    b"dnt",
+    b"host",
+    b"origin",
+    b"pragma",
+    b"server",
+    b"te",
+    b"upgrade-insecure-requests",
+    b"user-agent",
+    b"vary",
+];
 
 /// How many arguments may still be added.
 pub(super) fn argument_room(state: &State, policy: &Policy) -> usize {

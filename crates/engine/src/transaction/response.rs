@@ -3,6 +3,8 @@
 use parapet_seclang::ast::{EngineMode, Variable};
 
 use super::State;
+use super::collections::Collections;
+use super::request::is_common;
 use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
@@ -13,7 +15,7 @@ impl State {
         self.store.budget.receive(protocol.len());
         self.control.status = status;
         self.set_number(Variable::ResponseStatus, u64::from(status));
-        self.set(Variable::ResponseProtocol, protocol);
+        self.set_common(Variable::ResponseProtocol, protocol);
         let begin = self.store.begin();
         self.store.push(protocol);
         self.store.push(b" ");
@@ -27,12 +29,14 @@ impl State {
     /// A header.
     pub(super) fn response_header(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
         self.store.budget.receive(name.len() + value.len());
-        if !self.collections.add(Collection::ResponseHeaders, name, value, policy.limits.headers, &mut self.store) {
+        let add = if is_common(name) { Collections::add_common } else { Collections::add };
+        let most = policy.limits.headers;
+        if !add(&mut self.collections, Collection::ResponseHeaders, name, value, most, &mut self.store) {
             self.store.budget.meet(Limit::Headers);
             return;
         }
         if name.eq_ignore_ascii_case(b"content-type") {
-            self.set(Variable::ResponseContentType, value);
+            self.set_common(Variable::ResponseContentType, value);
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.set(Variable::ResponseContentLength, value);
         }

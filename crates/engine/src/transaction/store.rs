@@ -1,18 +1,30 @@
 //! The bytes of a transaction: every distinct string once, with what has been worked out about it.
 //!
-//! All text lives in one buffer; a [`Span`] is a place in it. Request and response data is
-//! *interned*: equal strings share one [`StringId`], and each string carries the kinds of bytes it
-//! has, its image under each transformation, and the gates of rules it opens, each worked out at most
-//! once. A string that a transformation leaves alone is its own image.
+//! All text of a transaction lives in one buffer; a [`Span`] is a place in it. Request and response data
+//! is *interned*: equal strings share one [`StringId`], and what is known about a string is worked out at
+//! most once. A string that a transformation leaves alone is its own image.
+//!
+//! Names of headers and the like come with every request. Such *common* strings are kept between
+//! transactions in a second set of strings, with what is known about them: which kinds of bytes they
+//! have, what transformations make of them, which rules cannot match them. No finding is kept, nothing
+//! that may be secret, nothing long, and never more than [`Limits::remembered_bytes`].
 
 use parapet_seclang::ast::Transformation;
 
 use super::budget::Budget;
+use super::strings::{Strings, Vacancy};
 use crate::limits::{Limit, Limits};
 use crate::policy::chains::{ChainId, Chains};
-use crate::prefilter::classes::{self, ClassSet};
+use crate::prefilter::classes::ClassSet;
 use crate::prefilter::{Prefilter, Scratch};
 use crate::transformations;
+
+/// Marks spans and strings that are kept between transactions.
+const KEPT: u32 = 1 << 31;
+/// Bytes of the longest string that is kept.
+const LONGEST_KEPT: usize = 256;
+/// Steps for each byte of such a string: those of a dozen transformations and searches.
+const KEPT_STEPS: usize = 24;
 
 /// A place in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,43 +48,42 @@ impl Span {
 }
 
 /// A distinct string of the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StringId(u32);
 
 impl StringId {
     /// The empty string.
-    pub(crate) const EMPTY: StringId = StringId(0);
+    pub(crate) const EMPTY: StringId = StringId(KEPT);
+
+    fn is_kept(self) -> bool {
+        self.0 & KEPT != 0
+    }
+
+    fn index(self) -> u32 {
+        self.0 & !KEPT
+    }
 }
 
-const NONE: u32 = u32::MAX;
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    span: Span,
-    hash: u64,
-    classes: ClassSet,
-    /// Row in `images`, or `NONE`.
-    images: u32,
-    /// Row in each of `gates`, or `NONE`.
-    gates: [u32; 2],
+impl Default for StringId {
+    fn default() -> StringId {
+        StringId::EMPTY
+    }
 }
 
 /// The buffer and the strings in it.
 #[derive(Default)]
 pub(crate) struct Store {
-    bytes: Vec<u8>,
+    /// This transaction's; all its other text lies between them.
+    own: Strings,
+    /// Common ones, from this transaction and earlier ones. The first is empty.
+    kept: Strings,
     limit: usize,
+    remember: usize,
     /// What was spent on reading and writing them.
     pub(crate) budget: Budget,
     /// Transforms every time anew, whatever the classes of a string say.
     anew: bool,
     seed: u64,
-    entries: Vec<Entry>,
-    /// Open addressing: index of an entry plus one, 0 for free.
-    table: Vec<u32>,
-    images: Vec<u32>,
-    /// Results of the request's and the response's prefilter.
-    gates: [Vec<u64>; 2],
     scratch: Vec<u8>,
     scans: [Scratch; 2],
 }
@@ -82,19 +93,17 @@ impl Store {
     /// unpredictable; `anew` forgets transformations at once.
     pub(crate) fn reset(&mut self, limits: &Limits, seed: u64, anew: bool) {
         self.anew = anew;
-        self.bytes.clear();
-        self.entries.clear();
-        self.images.clear();
-        self.gates.iter_mut().for_each(Vec::clear);
-        if self.table.is_empty() {
-            self.table.resize(256, 0);
-        } else {
-            self.table.fill(0);
-        }
-        self.limit = limits.working_bytes.min(u32::MAX as usize);
+        self.own.clear();
+        self.limit = limits.working_bytes.min((KEPT - 1) as usize);
+        self.remember = limits.remembered_bytes;
         self.budget = Budget::new(limits);
         self.seed = seed;
-        self.intern(b"");
+        if self.kept.is_empty() || self.kept.used() > self.remember {
+            self.kept.shrink(self.remember);
+            if let Err(vacancy) = self.kept.find(b"", hash(b"", seed)) {
+                self.kept.insert(0, 0, hash(b"", seed), vacancy);
+            }
+        }
     }
 
     /// Forgets transformations at once from now on.
@@ -104,44 +113,40 @@ impl Store {
 
     /// Gives memory back that an unusually large transaction took.
     pub(crate) fn shrink(&mut self, keep: usize) {
-        self.bytes.clear();
-        self.bytes.shrink_to(keep);
+        self.own.shrink(keep);
         self.scratch.clear();
         self.scratch.shrink_to(keep);
-        self.images.clear();
-        self.images.shrink_to(keep / 4);
-        for gates in &mut self.gates {
-            gates.clear();
-            gates.shrink_to(keep / 8);
-        }
-        self.entries.clear();
-        self.entries.shrink_to(keep / size_of::<Entry>());
-        if self.table.len() > keep / 4 {
-            self.table = Vec::new();
-        }
     }
 
-    /// Bytes in use.
+    /// Bytes in use, strings kept from earlier transactions not counted.
     pub(crate) fn used(&self) -> usize {
-        self.bytes.len()
-            + self.entries.len() * size_of::<Entry>()
-            + self.images.len() * 4
-            + self.gates.iter().map(|gates| gates.len() * 8).sum::<usize>()
+        self.own.used()
+    }
+
+    fn strings(&self, id: StringId) -> &Strings {
+        if id.is_kept() { &self.kept } else { &self.own }
+    }
+
+    fn strings_mut(&mut self, id: StringId) -> &mut Strings {
+        if id.is_kept() { &mut self.kept } else { &mut self.own }
     }
 
     /// The text of a span.
     pub(crate) fn get(&self, span: Span) -> &[u8] {
-        self.bytes.get(span.start as usize..span.start as usize + span.len()).unwrap_or_default()
+        let strings = if span.start & KEPT != 0 { &self.kept } else { &self.own };
+        strings.get(span.start & !KEPT, span.length)
     }
 
     /// The text of a string.
     pub(crate) fn text(&self, id: StringId) -> &[u8] {
-        self.get(self.span(id))
+        let (start, length) = self.strings(id).place(id.index());
+        self.strings(id).get(start, length)
     }
 
     /// Where a string lies.
     pub(crate) fn span(&self, id: StringId) -> Span {
-        self.entries.get(id.0 as usize).map(|entry| entry.span).unwrap_or_default()
+        let (start, length) = self.strings(id).place(id.index());
+        Span { start: start | id.0 & KEPT, length }
     }
 
     /// Appends text; over the limit nothing is stored and the store is marked.
@@ -150,14 +155,14 @@ impl Store {
         if !self.has_room(text.len()) {
             return Span::default();
         }
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(text);
+        let start = self.own.bytes.len() as u32;
+        self.own.bytes.extend_from_slice(text);
         Span { start, length: text.len() as u32 }
     }
 
     /// Whether so much more may be held; if not, the limit is met.
     fn has_room(&mut self, more: usize) -> bool {
-        let room = self.used() + more <= self.limit;
+        let room = self.own.used() + more <= self.limit;
         if !room {
             self.budget.meet(Limit::WorkingBytes);
         }
@@ -166,7 +171,7 @@ impl Store {
 
     /// Begins a text that is appended piece by piece; [`Store::finish`] ends it.
     pub(crate) fn begin(&self) -> usize {
-        self.bytes.len()
+        self.own.bytes.len()
     }
 
     /// Appends the text of a span.
@@ -175,104 +180,98 @@ impl Store {
         if !self.has_room(span.len()) {
             return;
         }
-        let start = span.start as usize;
-        if start + span.len() <= self.bytes.len() {
-            self.bytes.extend_from_within(start..start + span.len());
+        let start = (span.start & !KEPT) as usize;
+        let part = start..start + span.len();
+        if span.start & KEPT != 0 {
+            self.own.bytes.extend_from_slice(self.kept.get(start as u32, span.length));
+        } else if part.end <= self.own.bytes.len() {
+            self.own.bytes.extend_from_within(part);
         }
     }
 
     /// The text appended since [`Store::begin`].
     pub(crate) fn finish(&self, begin: usize) -> Span {
-        Span { start: begin as u32, length: self.bytes.len().saturating_sub(begin) as u32 }
+        Span { start: begin as u32, length: self.own.bytes.len().saturating_sub(begin) as u32 }
     }
 
     /// The string with this text.
     pub(crate) fn intern(&mut self, text: &[u8]) -> StringId {
         self.budget.read(text.len());
+        self.intern_own(text)
+    }
+
+    fn intern_own(&mut self, text: &[u8]) -> StringId {
+        if text.is_empty() {
+            return StringId::EMPTY;
+        }
         let hash = hash(text, self.seed);
-        match self.find(text, hash) {
-            Ok(id) => id,
-            Err(_) if !self.has_room(text.len() + size_of::<Entry>()) => StringId::EMPTY,
-            Err(slot) => {
-                let span = self.push(text);
-                self.insert(span, hash, slot)
-            }
+        match self.own.find(text, hash) {
+            Ok(index) => StringId(index),
+            Err(_) if !self.has_room(text.len() + Strings::ENTRY) => StringId::EMPTY,
+            Err(vacancy) => StringId(append(&mut self.own, text, hash, vacancy)),
+        }
+    }
+
+    /// The same for a string that many requests have and that is no secret.
+    pub(crate) fn intern_common(&mut self, text: &[u8]) -> StringId {
+        self.budget.read(text.len());
+        if self.anew || text.len() > LONGEST_KEPT {
+            return self.intern_own(text);
+        }
+        // Paid once for all that may be worked out about it, whether it is known already or not.
+        self.budget.read(KEPT_STEPS * text.len());
+        self.keep(text, self.remember).unwrap_or_else(|| self.intern_own(text))
+    }
+
+    /// Keeps a string, unless so many bytes are kept already.
+    fn keep(&mut self, text: &[u8], most: usize) -> Option<StringId> {
+        let hash = hash(text, self.seed);
+        match self.kept.find(text, hash) {
+            Ok(index) => Some(StringId(index | KEPT)),
+            Err(_) if self.kept.used() + text.len() > most => None,
+            Err(vacancy) => Some(StringId(append(&mut self.kept, text, hash, vacancy) | KEPT)),
         }
     }
 
     /// The string with the text of a span.
     pub(crate) fn intern_span(&mut self, span: Span) -> StringId {
         self.budget.read(span.len());
-        let text = self.bytes.get(span.start as usize..span.start as usize + span.len()).unwrap_or_default();
+        if span.length == 0 {
+            return StringId::EMPTY;
+        }
+        let text = self.get(span);
         let hash = hash(text, self.seed);
-        match self.find(text, hash) {
-            Ok(id) => id,
-            Err(_) if !self.has_room(size_of::<Entry>()) => StringId::EMPTY,
-            Err(slot) => self.insert(span, hash, slot),
-        }
-    }
-
-    fn find(&self, text: &[u8], hash: u64) -> Result<StringId, usize> {
-        let mask = self.table.len().wrapping_sub(1);
-        let mut slot = hash as usize & mask;
-        loop {
-            match self.table.get(slot) {
-                None | Some(0) => return Err(slot),
-                Some(entry) => {
-                    let id = StringId(entry - 1);
-                    if self.entries.get(id.0 as usize).is_some_and(|entry| entry.hash == hash) && self.text(id) == text
-                    {
-                        return Ok(id);
-                    }
-                }
-            }
-            slot = (slot + 1) & mask;
-        }
-    }
-
-    fn insert(&mut self, span: Span, hash: u64, slot: usize) -> StringId {
-        let id = StringId(self.entries.len() as u32);
-        let classes = classes::of(self.get(span));
-        self.entries.push(Entry { span, hash, classes, images: NONE, gates: [NONE; 2] });
-        if let Some(place) = self.table.get_mut(slot) {
-            *place = id.0 + 1;
-        }
-        if self.entries.len() * 2 > self.table.len() {
-            self.grow();
-        }
-        id
-    }
-
-    fn grow(&mut self) {
-        let size = self.table.len() * 2;
-        self.table.clear();
-        self.table.resize(size, 0);
-        for (index, entry) in self.entries.iter().enumerate() {
-            let mut slot = entry.hash as usize & (size - 1);
-            while self.table.get(slot).is_some_and(|taken| *taken != 0) {
-                slot = (slot + 1) & (size - 1);
-            }
-            if let Some(place) = self.table.get_mut(slot) {
-                *place = index as u32 + 1;
+        match self.own.find(text, hash) {
+            Ok(index) => StringId(index),
+            Err(_) if !self.has_room(Strings::ENTRY) => StringId::EMPTY,
+            Err(vacancy) if span.start & KEPT == 0 => StringId(self.own.insert(span.start, span.length, hash, vacancy)),
+            Err(_) => {
+                let text = self.get(span).to_vec();
+                self.intern_own(&text)
             }
         }
     }
 
     /// The kinds of bytes a string has.
     pub(crate) fn classes(&self, id: StringId) -> ClassSet {
-        self.entries.get(id.0 as usize).map_or(0, |entry| entry.classes)
+        self.strings(id).classes(id.index())
     }
 
     /// The image of a string under a chain of transformations.
     pub(crate) fn transform(&mut self, id: StringId, chain: ChainId, chains: &Chains) -> StringId {
-        let chain = chains.get(chain);
-        if self.classes(id) & chain.changing == 0 && !chain.always && !self.anew {
+        let known = chains.get(chain);
+        if self.anew {
+            return known.steps.iter().fold(id, |image, step| self.step(image, *step, chains));
+        }
+        if self.classes(id) & known.changing == 0 && !known.always {
             return id;
         }
-        let mut image = id;
-        for step in &chain.steps {
-            image = self.step(image, *step, chains);
+        let column = chains.column(chain);
+        if let Some(image) = self.strings(id).image(id.index(), column, chains.columns()) {
+            return StringId(image);
         }
+        let image = known.steps.iter().fold(id, |image, step| self.step(image, *step, chains));
+        self.set_image(id, column, chains.columns(), image);
         image
     }
 
@@ -281,46 +280,50 @@ impl Store {
     pub(crate) fn step(&mut self, id: StringId, step: u8, chains: &Chains) -> StringId {
         let Some(kind) = chains.step(step) else { return id };
         if self.anew {
-            return self.apply(self.span(id), kind.transformation).unwrap_or(id);
+            return self.apply(id, kind.transformation);
         }
         if self.classes(id) & kind.changing == 0 && !kind.always {
             return id;
         }
-        self.step_now(id, step, kind.transformation, chains.width())
-    }
-
-    fn step_now(&mut self, id: StringId, step: u8, transformation: Transformation, width: usize) -> StringId {
-        let Some(Entry { images, span, .. }) = self.entries.get(id.0 as usize).copied() else { return id };
-        let row = if images == NONE {
-            if !self.has_room(width * 4) {
-                return id;
-            }
-            let row = self.images.len() / width;
-            self.images.resize(self.images.len() + width, NONE);
-            if let Some(entry) = self.entries.get_mut(id.0 as usize) {
-                entry.images = row as u32;
-            }
-            row
-        } else {
-            images as usize
-        };
-        let cell = row * width + usize::from(step);
-        if let Some(image) = self.images.get(cell).filter(|image| **image != NONE) {
-            return StringId(*image);
+        let (column, columns) = (usize::from(step), chains.columns());
+        if let Some(image) = self.strings(id).image(id.index(), column, columns) {
+            return StringId(image);
         }
-        let image = self.apply(span, transformation).unwrap_or(id);
-        if let Some(cell) = self.images.get_mut(cell) {
-            *cell = image.0;
-        }
+        let image = self.apply(id, kind.transformation);
+        self.set_image(id, column, columns, image);
         image
     }
 
-    /// The image of a text, if the transformation changes it.
-    fn apply(&mut self, span: Span, transformation: Transformation) -> Option<StringId> {
-        self.budget.read(span.len());
+    /// Notes an image of a string.
+    fn set_image(&mut self, id: StringId, column: usize, columns: usize, image: StringId) {
+        // What is kept must not lead to what is not.
+        let lasts = image.is_kept() || !id.is_kept();
+        let has_room = id.is_kept() || self.own.has_images(id.index()) || self.has_room(columns * 4);
+        if lasts && has_room {
+            self.strings_mut(id).set_image(id.index(), column, columns, image.0);
+        }
+    }
+
+    /// Transforms a string.
+    fn apply(&mut self, id: StringId, transformation: Transformation) -> StringId {
         let mut out = std::mem::take(&mut self.scratch);
-        let changed = transformations::apply(transformation, self.get(span), &mut out);
-        let image = changed.then(|| self.intern(&out));
+        let text = self.text(id);
+        let length = text.len();
+        out.clear();
+        let changed = transformations::apply(transformation, text, &mut out);
+        let mut image = id;
+        if !id.is_kept() {
+            self.budget.read(length + out.len());
+        }
+        if changed {
+            // Images of kept strings may go a little over what is to be remembered; the next transaction
+            // forgets then.
+            let kept = if id.is_kept() && !self.anew { self.keep(&out, 2 * self.remember) } else { None };
+            image = kept.unwrap_or_else(|| self.intern_own(&out));
+            if transformation == Transformation::Lowercase && image != id && image.is_kept() == id.is_kept() {
+                self.strings_mut(id).set_original(image.index(), id.index());
+            }
+        }
         self.scratch = out;
         image
     }
@@ -329,65 +332,54 @@ impl Store {
     /// prefilter of requests, 1 for that of responses.
     #[inline]
     pub(crate) fn scan(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
-        let known = self.entries.get(id.0 as usize).and_then(|entry| entry.gates.get(which));
-        if known == Some(&NONE) {
+        if !self.strings(id).is_scanned(id.index(), which) {
             self.scan_now(id, which, prefilter);
         }
     }
 
     fn scan_now(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
         let words = prefilter.words();
-        if !self.has_room(words * 8) {
-            return;
+        if !id.is_kept() {
+            if !self.has_room(words * 8) {
+                return;
+            }
+            self.budget.read(self.span(id).len());
         }
-        let (Some(entry), Some(gates), Some(scratch)) =
-            (self.entries.get_mut(id.0 as usize), self.gates.get_mut(which), self.scans.get_mut(which))
-        else {
-            return;
-        };
-        self.budget.read(entry.span.len());
-        let row = gates.len();
-        if let (Some(place), Some(number)) = (entry.gates.get_mut(which), row.checked_div(words)) {
-            *place = number as u32;
-        }
-        gates.resize(row + words, 0);
-        let span = entry.span;
-        let text = self.bytes.get(span.start as usize..span.start as usize + span.len()).unwrap_or_default();
-        if let Some(result) = gates.get_mut(row..) {
-            prefilter.scan(text, entry.classes, scratch, result);
-        }
+        let Some(scratch) = self.scans.get_mut(which) else { return };
+        let strings = if id.is_kept() { &mut self.kept } else { &mut self.own };
+        strings.add_gates(id.index(), which, words, |text, classes, result| {
+            prefilter.scan(text, classes, scratch, result);
+        });
     }
 
     /// The gates a scanned string opens; empty if it was not scanned.
     #[inline]
     pub(crate) fn gates(&self, id: StringId, which: usize, words: usize) -> &[u64] {
-        let entry = self.entries.get(id.0 as usize);
-        match entry.and_then(|entry| entry.gates.get(which)) {
-            Some(row) if *row != NONE => {
-                let row = *row as usize * words;
-                self.gates.get(which).and_then(|gates| gates.get(row..row + words)).unwrap_or_default()
-            }
-            _ => &[],
-        }
+        self.strings(id).gates(id.index(), which, words)
+    }
+
+    /// Closes a gate of a scanned string: its rule was tried and does not match it.
+    pub(crate) fn close_gate(&mut self, id: StringId, which: usize, words: usize, gate: usize) {
+        self.strings_mut(id).close_gate(id.index(), which, words, gate);
     }
 }
 
-/// A fast keyed hash: multiply and fold, sixteen bytes at a time.
+fn append(strings: &mut Strings, text: &[u8], hash: u64, vacancy: Vacancy) -> u32 {
+    let start = strings.bytes.len() as u32;
+    strings.bytes.extend_from_slice(text);
+    strings.insert(start, text.len() as u32, hash, vacancy)
+}
+
+/// A fast keyed hash: multiply and fold, eight bytes at a time.
 fn hash(text: &[u8], seed: u64) -> u64 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
-    let word = |chunk: &[u8]| {
-        let mut bytes = [0u8; 8];
-        for (to, from) in bytes.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        u64::from_le_bytes(bytes)
-    };
     let mut state = seed ^ (text.len() as u64).wrapping_mul(K);
-    let mut chunks = text.chunks_exact(8);
-    for chunk in &mut chunks {
-        state = fold(state ^ word(chunk), K ^ seed);
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        state = fold(state ^ u64::from_le_bytes(*word), K ^ seed);
     }
-    fold(state ^ word(chunks.remainder()), K)
+    let last = rest.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    fold(state ^ last, K)
 }
 
 fn fold(left: u64, right: u64) -> u64 {
@@ -414,11 +406,45 @@ mod tests {
     #[test]
     fn a_full_store_keeps_what_it_has_and_says_so() {
         let mut store = Store::default();
-        let two = size_of::<Entry>() * 2;
-        store.reset(&Limits { working_bytes: two + 10, ..Limits::default() }, 7, false);
+        let two = Strings::ENTRY * 2;
+        store.reset(&Limits { working_bytes: two + 10 - Strings::ENTRY, ..Limits::default() }, 7, false);
         let id = store.intern(b"12345678");
         assert_eq!(store.intern(b"abcdef"), StringId::EMPTY);
         assert!(store.budget.has_met(Limit::WorkingBytes));
         assert_eq!(store.text(id), b"12345678");
+    }
+
+    #[test]
+    fn common_strings_outlive_the_transaction_within_bounds_and_others_do_not() {
+        let limits = Limits { remembered_bytes: 4096, ..Limits::default() };
+        let mut store = Store::default();
+        store.reset(&limits, 7, false);
+        let accept = store.intern_common(b"accept");
+        let secret = store.intern(b"secret");
+        assert_eq!(store.text(accept), b"accept");
+        assert!(accept.is_kept() && !secret.is_kept());
+        assert!(!store.intern_common(&[b'a'; LONGEST_KEPT + 1]).is_kept());
+        store.reset(&limits, 7, false);
+        assert_eq!(store.intern_common(b"accept"), accept);
+        assert!(store.kept.find(b"secret", hash(b"secret", 7)).is_err());
+        for number in 0..1000 {
+            let id = store.intern_common(format!("name {number}").as_bytes());
+            assert_eq!(store.text(id), format!("name {number}").as_bytes());
+        }
+        assert!(store.kept.used() <= 4096 + 256);
+    }
+
+    #[test]
+    fn images_of_kept_strings_are_kept_and_others_are_not() {
+        let mut chains = Chains::new();
+        let lower = chains.intern(&[Transformation::Lowercase]);
+        let mut store = Store::default();
+        store.reset(&Limits::default(), 7, false);
+        let (common, own) = (store.intern_common(b"Accept"), store.intern(b"ACCEPT"));
+        let images = [store.transform(common, lower, &chains), store.transform(own, lower, &chains)];
+        assert_eq!(images.map(|image| store.text(image).to_vec()), [b"accept".to_vec(), b"accept".to_vec()]);
+        assert_eq!(images.map(StringId::is_kept), [true, false]);
+        store.reset(&Limits::default(), 7, false);
+        assert_eq!(store.transform(common, lower, &chains), images[0]);
     }
 }

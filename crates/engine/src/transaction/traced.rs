@@ -80,7 +80,7 @@ impl State {
 
     fn run_link_traced(&mut self, policy: &Policy, rule: &Rule, link: &Link, head: bool) -> LinkTrace {
         let traced = self.describe_link(policy, link);
-        let gate = (head && link.is_steady()).then_some(rule.bit as usize);
+        let gate = (head && !link.negated && link.is_steady()).then_some(rule.bit as usize);
         let mut running = Running { policy, rule, link, argument: &[], gate, traced };
         if link.targets.is_empty() {
             self.apply_effects(policy, rule, link);
@@ -92,7 +92,7 @@ impl State {
         subjects.clear();
         for target in &link.targets {
             let first = subjects.len();
-            self.gather(policy, rule, link, target, None, &mut subjects);
+            self.gather(policy, rule, link, target, &mut subjects);
             self.note_exclusions(&mut running, subjects.get(first..).unwrap_or_default());
             self.leave_out(policy, rule, link, first, &mut subjects);
             if target.count {
@@ -139,7 +139,7 @@ impl State {
             let Some((removal, exclusion)) = found else { continue };
             let variable = self.spell(running.policy, subject.name);
             let value = match subject.value {
-                Value::String(id) | Value::Image(id) => self.store.span(id),
+                Value::String(id) | Value::Image { id, .. } => self.store.span(id),
                 Value::Text(span) => span,
             };
             let Some(recorder) = &mut self.recorder else { break };
@@ -164,7 +164,7 @@ impl State {
         let steps = &chains.get(running.link.chain).steps;
         let every_state = running.link.multi_match && !steps.is_empty();
         let (original, image) = match subject.value {
-            Value::String(id) | Value::Image(id) => (self.store.span(id), Some(id)),
+            Value::String(id) | Value::Image { id, .. } => (self.store.span(id), Some(id)),
             Value::Text(span) if steps.is_empty() => (span, None),
             Value::Text(span) => (span, Some(self.store.intern_span(span))),
         };
@@ -196,7 +196,7 @@ impl State {
             (Some(bit), Some(image)) => !self.opens(policy, image, bit),
             _ => false,
         };
-        let matched = self.test(policy, running.rule, link, running.argument, passing.name, passing.now);
+        let matched = self.test(policy, running.rule, link, running.argument, passing.name, passing.now, None);
         running.traced.tested += 1;
         running.traced.matched += usize::from(matched);
         running.traced.prefiltered += usize::from(prefiltered);

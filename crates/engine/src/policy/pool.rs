@@ -1,0 +1,66 @@
+//! Buffers of finished transactions, for later ones.
+//!
+//! Threads have places of their own as far as there are enough, so that they neither wait for each other
+//! nor move buffers between processors.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use crate::transaction::State;
+
+/// Places for threads.
+const PLACES: usize = 16;
+
+/// Buffers by place.
+#[derive(Default)]
+pub(super) struct Pool {
+    places: [Place; PLACES],
+}
+
+/// Kept apart by a cache line.
+#[derive(Default)]
+#[repr(align(64))]
+struct Place {
+    #[allow(clippy::vec_box, reason = "a transaction takes and returns the box as it is")]
+    states: Mutex<Vec<Box<State>>>,
+}
+
+impl Pool {
+    /// Buffers of an earlier transaction, or new ones.
+    pub(super) fn take(&self) -> Box<State> {
+        let kept = self.place().states.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_default()
+    }
+
+    /// Keeps buffers, unless there are `most` of them already.
+    pub(super) fn keep(&self, state: Box<State>, most: usize) {
+        let mut states = self.place().states.lock().unwrap_or_else(PoisonError::into_inner);
+        if states.len() < most.div_ceil(PLACES) {
+            states.push(state);
+        }
+    }
+
+    fn place(&self) -> &Place {
+        let mut number = Number(0);
+        std::thread::current().id().hash(&mut number);
+        // Threads are numbered in the order in which they begin.
+        &self.places[number.0 as usize % PLACES]
+    }
+}
+
+/// The number that is hashed.
+struct Number(u64);
+
+impl Hasher for Number {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().rev().fold(self.0, |number, byte| number << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}

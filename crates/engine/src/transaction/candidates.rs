@@ -1,0 +1,257 @@
+//! Works out which rules of a phase can match which values.
+//!
+//! Values are looked at once per phase, before its rules run: each distinct image of a value is searched
+//! for what rules need, and every rule whose gate it opens gets a [`Hit`]. A rule without hits need not
+//! run, and one with hits tests those values only.
+
+use std::ops::Range;
+
+use super::State;
+use super::store::StringId;
+use crate::policy::Policy;
+use crate::policy::program::{Program, Watch};
+use crate::policy::slices::Slice;
+use crate::prefilter::Prefilter;
+use crate::variables::{Part, Source};
+
+/// No hit.
+const NONE: u32 = u32::MAX;
+
+/// A value that a rule has to test.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    /// Number of the target that has the value.
+    pub(super) target: u32,
+    /// The operator cannot match the value: a negated rule matches it without a test.
+    pub(super) is_decided: bool,
+    /// Place of the value among those of its target.
+    ordinal: u32,
+    /// Name of the value; a variable that has one value has no names.
+    pub(super) name: Option<StringId>,
+    pub(super) value: StringId,
+    /// What the rule's transformations make of it.
+    pub(super) image: StringId,
+    next: u32,
+}
+
+/// Hits of the rules of a phase.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Rules with hits, by position in the phase.
+    pub(super) rules: Vec<u64>,
+    /// First and last hit of each rule.
+    ends: Vec<(u32, u32)>,
+    hits: Vec<Hit>,
+    /// The bit of the first rule of the phase.
+    first_bit: usize,
+    /// Reused: the distinct images of a value, and for each a row of rules that test it.
+    images: Images,
+}
+
+/// Distinct images of a value with the rules that test them. The first is the value itself.
+#[derive(Debug, Default)]
+struct Images {
+    images: Vec<StringId>,
+    rules: Vec<u64>,
+}
+
+impl Images {
+    fn begin(&mut self, value: StringId, rules: &[u64]) {
+        self.images.clear();
+        self.images.push(value);
+        self.rules.clear();
+        self.rules.extend_from_slice(rules);
+    }
+
+    /// Adds rules that test an image, and no longer the value itself unless they are `raw`.
+    fn add(&mut self, image: StringId, rules: &[u64], raw: &[u64]) {
+        let words = rules.len();
+        let place = self.images.iter().position(|known| *known == image).unwrap_or_else(|| {
+            self.images.push(image);
+            self.rules.resize(self.rules.len() + words, 0);
+            self.images.len() - 1
+        });
+        if place > 0 {
+            for ((own, rules), raw) in self.rules.iter_mut().zip(rules).zip(raw) {
+                *own &= !rules | raw;
+            }
+        }
+        for (own, rules) in self.rules.iter_mut().skip(place * words).zip(rules) {
+            *own |= rules;
+        }
+    }
+}
+
+impl Candidates {
+    fn reset(&mut self, words: &Range<usize>) {
+        self.rules.clear();
+        self.rules.resize(words.len(), 0);
+        self.ends.clear();
+        self.ends.resize(words.len() * 64, (NONE, NONE));
+        self.hits.clear();
+        self.first_bit = words.start * 64;
+    }
+
+    /// The hits of the rule with this bit, in the order of their targets' values.
+    pub(super) fn of(&self, bit: u32) -> Hits<'_> {
+        let ends = (bit as usize).checked_sub(self.first_bit).and_then(|position| self.ends.get(position));
+        Hits { hits: &self.hits, next: ends.map_or(NONE, |(first, _)| *first) }
+    }
+
+    fn add(&mut self, position: usize, hit: Hit) {
+        let Some((first, last)) = self.ends.get_mut(position) else { return };
+        let number = self.hits.len() as u32;
+        match self.hits.get_mut(*last as usize) {
+            // Several images of one value, of a rule that tests it after each transformation.
+            Some(last) if last.target == hit.target && last.ordinal == hit.ordinal => return,
+            Some(last) => last.next = number,
+            None => *first = number,
+        }
+        *last = number;
+        self.hits.push(hit);
+    }
+}
+
+/// Hits of one rule.
+#[derive(Clone)]
+pub(super) struct Hits<'a> {
+    hits: &'a [Hit],
+    next: u32,
+}
+
+impl Iterator for Hits<'_> {
+    type Item = Hit;
+
+    fn next(&mut self) -> Option<Hit> {
+        let hit = self.hits.get(self.next as usize)?;
+        self.next = hit.next;
+        Some(*hit)
+    }
+}
+
+/// The prefilter of a phase, the words of its results that belong to the phase, and the slice.
+struct Searched<'a> {
+    which: usize,
+    prefilter: &'a Prefilter,
+    words: Range<usize>,
+    negated: &'a [u64],
+}
+
+impl<'a> Searched<'a> {
+    fn of(policy: &'a Policy, program: &'a Program) -> Searched<'a> {
+        let base = policy.parts.response_bit / 64;
+        let which = usize::from(program.words.start >= base);
+        let base = if which == 0 { 0 } else { base };
+        let words = program.words.start.saturating_sub(base)..program.words.end.saturating_sub(base);
+        Searched { which, prefilter: &policy.parts.prefilters[which], words, negated: &program.negated }
+    }
+}
+
+/// A value and where it is from.
+#[derive(Clone, Copy)]
+struct Seen {
+    target: u32,
+    ordinal: u32,
+    name: Option<StringId>,
+    value: StringId,
+}
+
+impl State {
+    /// Works out which rules of a phase can match the values there are.
+    pub(super) fn find_candidates(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
+        self.candidates.reset(&program.words);
+        let searched = Searched::of(policy, program);
+        for watch in &slice.watches {
+            let mut seen = Seen { target: watch.number, ordinal: 0, name: None, value: StringId::EMPTY };
+            match watch.source {
+                Source::Scalar(variable) => {
+                    seen.value = self.collections.scalar(variable);
+                    self.look_at(policy, &searched, watch, seen);
+                }
+                Source::Items(collections, part) => {
+                    for collection in collections {
+                        let count = self.collections.items(*collection).len();
+                        self.store.budget.spend(count as u64);
+                        for index in 0..count {
+                            if self.is_over_budget() {
+                                return;
+                            }
+                            let Some(item) = self.collections.items(*collection).get(index).copied() else { break };
+                            if let Some((key, hash)) = &watch.key
+                                && (item.hash != *hash || !self.store.text(item.name).eq_ignore_ascii_case(key))
+                            {
+                                continue;
+                            }
+                            seen.ordinal += 1;
+                            seen.name = Some(item.name);
+                            seen.value = if part == Part::Values { item.value } else { item.name };
+                            self.look_at(policy, &searched, watch, seen);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Finds the rules of a watch that have to test a value.
+    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen) {
+        let classes = self.store.classes(seen.value);
+        let plain = classes & watch.changing == 0;
+        let mut images = std::mem::take(&mut self.candidates.images);
+        images.begin(seen.value, &watch.usual);
+        for group in &watch.groups {
+            if !group.always {
+                if plain {
+                    // Groups that always transform come first; none of the others changes this value.
+                    break;
+                }
+                if classes & group.changing == 0 {
+                    continue;
+                }
+            }
+            images.add(self.image(policy, seen.value, group.chain), &group.rules, &watch.raw);
+        }
+        let words = watch.usual.len();
+        for (place, image) in images.images.iter().enumerate() {
+            let rules = images.rules.get(place * words..(place + 1) * words).unwrap_or_default();
+            self.note_hits(searched, seen, *image, rules);
+        }
+        self.candidates.images = images;
+    }
+
+    /// Notes those of some rules whose gates an image opens.
+    fn note_hits(&mut self, searched: &Searched<'_>, seen: Seen, image: StringId, rules: &[u64]) {
+        if rules.iter().all(|rules| *rules == 0) {
+            return;
+        }
+        self.store.scan(image, searched.which, searched.prefilter);
+        let gates = self.store.gates(image, searched.which, searched.prefilter.words());
+        let gates = gates.get(searched.words.clone()).unwrap_or_default();
+        for (word, ((gates, rules), negated)) in gates.iter().zip(rules).zip(searched.negated).enumerate() {
+            let mut open = (gates | negated) & rules;
+            if open == 0 {
+                continue;
+            }
+            if let Some(candidates) = self.candidates.rules.get_mut(word) {
+                *candidates |= open;
+            }
+            while open != 0 {
+                let bit = open.trailing_zeros();
+                open &= open - 1;
+                self.candidates.add(
+                    word * 64 + bit as usize,
+                    Hit {
+                        target: seen.target,
+                        is_decided: gates >> bit & 1 == 0,
+                        ordinal: seen.ordinal,
+                        name: seen.name,
+                        value: seen.value,
+                        image,
+                        next: NONE,
+                    },
+                );
+            }
+        }
+    }
+}
