@@ -20,7 +20,7 @@ pub(crate) mod template;
 
 use std::path::PathBuf;
 
-use parapet_seclang::{Configuration, Loader};
+use parapet_seclang::{Configuration, Loader, NoFiles};
 
 pub use settings::Settings;
 
@@ -51,6 +51,16 @@ impl Policy {
         let parts = compile::compile(configuration, loader)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
         Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, pool: Pool::default() })
+    }
+
+    /// Compiles rules that are at hand as text, and name no files. `name` stands for their file in
+    /// messages and findings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with its place.
+    pub fn from_text(name: &str, rules: &[u8]) -> Result<Policy, LoadError> {
+        let configuration = parapet_seclang::parse_str(name, rules, &NoFiles).map_err(LoadError::Parse)?;
+        Policy::compile(&configuration, &NoFiles).map_err(LoadError::Compile)
     }
 
     /// Reads, parses and compiles rule files, in order, as one configuration.
