@@ -227,10 +227,21 @@ pub struct Excluded {
     pub value: Excerpt,
     /// The exclusion: `ARGS:/^pass/`.
     pub exclusion: String,
-    /// The rule whose `ctl` excludes it; `None` if the rule's own list or a directive does.
-    pub by: Option<u32>,
+    /// Whose exclusion it is.
+    pub origin: Origin,
     /// Where the exclusion is written.
     pub place: Place,
+}
+
+/// Whose exclusion keeps a value from a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The rule's own: its list of variables says so.
+    Rule,
+    /// A directive added it to the rule (`SecRuleUpdateTargetById` and its like).
+    Directive,
+    /// `ctl:ruleRemoveTarget…` of this rule.
+    Ctl(u32),
 }
 
 /// Something that a match changed.
@@ -251,6 +262,13 @@ pub enum EffectTrace {
         name: &'static str,
         /// Its key.
         key: Excerpt,
+    },
+    /// `expirevar`: a value of a persistent collection will be gone.
+    Expiry {
+        /// Its name: `IP:blocked`.
+        variable: Excerpt,
+        /// In how many seconds.
+        seconds: i64,
     },
     /// `ctl`: the rest of the transaction runs differently. For people: `ruleEngine=Off`.
     Control(String),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parapet_engine::seclang::{NoFiles, parse_str};
-use parapet_engine::trace::{EffectTrace, Excerpt, Outcome, Reason, RuleTrace, TestTrace, Trace, TraceLimits};
+use parapet_engine::trace::{EffectTrace, Excerpt, Origin, Outcome, Reason, RuleTrace, TestTrace, Trace, TraceLimits};
 use parapet_engine::{Context, Policy, Transaction};
 
 const ALL: TraceLimits = TraceLimits { bytes: 1 << 20, value_bytes: 64, failed_tests: true };
@@ -110,6 +110,7 @@ fn change(effect: &EffectTrace) -> String {
             format!("{} {} -> {}", text(variable), show(before), show(after))
         }
         EffectTrace::Collection { name, key } => format!("{name} {}", text(key)),
+        EffectTrace::Expiry { variable, seconds } => format!("{} expires in {seconds} s", text(variable)),
         EffectTrace::Control(control) => control.clone(),
     }
 }
@@ -171,13 +172,13 @@ SecRuleUpdateTargetById 2 "!ARGS:note""#;
     assert_eq!((link.tested, link.matched), (1, 0));
     assert_eq!(link.targets, "ARGS|!ARGS:/^pass/|!ARGS:note");
     let excluded: Vec<_> =
-        link.excluded.iter().map(|e| (text(&e.variable), e.exclusion.as_str(), e.by, e.place.line)).collect();
+        link.excluded.iter().map(|e| (text(&e.variable), e.exclusion.as_str(), e.origin, e.place.line)).collect();
     assert_eq!(
         excluded,
         [
-            ("ARGS:password", "ARGS:/^pass/", None, 3),
-            ("ARGS:token", "ARGS:token", Some(1), 2),
-            ("ARGS:note", "ARGS:note", None, 4)
+            ("ARGS:password", "ARGS:/^pass/", Origin::Rule, 3),
+            ("ARGS:token", "ARGS:token", Origin::Ctl(1), 2),
+            ("ARGS:note", "ARGS:note", Origin::Directive, 4)
         ]
     );
 }
@@ -237,4 +238,13 @@ fn tests_that_fail_are_only_counted_unless_they_are_wanted() {
     let trace = trace_with(TraceLimits::default(), rules, "/?x=a&y=b");
     let link = &rule(&trace, 1).links[0];
     assert_eq!((link.tested, link.matched, link.tests.len(), trace.left_out), (2, 1, 1, 0));
+}
+
+#[test]
+fn persistent_collections_say_whose_they_are_and_what_expires() {
+    let rules = r#"SecRuleEngine On
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.hits=+1,expirevar:ip.hits=60,setenv:seen=yes""#;
+    let trace = trace(rules, "/");
+    let changes: Vec<_> = only_test(&trace, 1).effects.iter().map(change).collect();
+    assert_eq!(changes, ["IP 127.0.0.1", "IP:hits - -> 1", "IP:hits expires in 60 s", "ENV:seen - -> yes"]);
 }

@@ -1,4 +1,5 @@
-//! The fast way of running a policy finds what the slow, obviously right way finds.
+//! The fast way of running a policy finds what the slow, obviously right way finds, and so does the
+//! recorded way.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use parapet_seclang::{NoFiles, parse_str};
 
 use super::choices::Choices;
 use super::rules::{self, Exchange};
+use crate::trace::TraceLimits;
 use crate::{Context, Limits, Policy, Transaction};
 
 /// No limit that one way of running might meet and the other not.
@@ -42,12 +44,15 @@ impl Twins {
     }
 
     fn compare(&self, exchange: &Exchange, rules: &[u8]) {
-        let fast = outcome(&self.fast, exchange);
-        let slow = outcome(&self.slow, exchange);
+        let begin = |policy: &Arc<Policy>| Transaction::new(Arc::clone(policy), Context::default());
+        let fast = outcome(begin(&self.fast), exchange);
+        let slow = outcome(begin(&self.slow), exchange);
         let shown = String::from_utf8_lossy(rules);
         assert_eq!(fast, slow, "fast on the left, slow on the right\n{shown}\n{exchange:?}");
         // A state that was used before behaves like a new one.
-        assert_eq!(outcome(&self.fast, exchange), slow, "the second time\n{shown}\n{exchange:?}");
+        assert_eq!(outcome(begin(&self.fast), exchange), slow, "the second time\n{shown}\n{exchange:?}");
+        let traced = begin(&self.fast).with_trace(TraceLimits { failed_tests: true, ..TraceLimits::default() });
+        assert_eq!(outcome(traced, exchange), slow, "traced\n{shown}\n{exchange:?}");
     }
 
     /// One request against this policy, as text: request line, headers, an empty line, body. The body
@@ -73,8 +78,7 @@ pub fn random_rules(input: &[u8]) {
 }
 
 /// Everything that can be seen of a transaction from outside.
-fn outcome(policy: &Arc<Policy>, exchange: &Exchange) -> Vec<String> {
-    let mut transaction = Transaction::new(Arc::clone(policy), Context::default());
+fn outcome(mut transaction: Transaction, exchange: &Exchange) -> Vec<String> {
     let mut seen = Vec::new();
     transaction.request_line(&exchange.method, &exchange.uri, b"HTTP/1.1");
     for (name, value) in &exchange.headers {

@@ -290,8 +290,11 @@ impl Compiler<'_> {
         let mut excluded = Vec::new();
         for target in &link.targets {
             let outcome = if target.mode == TargetMode::Exclude {
+                // The list stands between the beginning of the rule and its operator.
+                let is_own = target.span.file == link.span.file
+                    && (link.span.line..=link.operator.span.line).contains(&target.span.line);
                 Exclusion::compile(target, self.place(target.span), &mut self.names)
-                    .map(|exclusion| excluded.push(exclusion))
+                    .map(|exclusion| excluded.push(Exclusion { is_own, ..exclusion }))
             } else {
                 Target::compile(target, &mut self.names).map(|target| targets.push(target))
             };

@@ -46,6 +46,8 @@ pub(crate) struct Exclusion {
     pub(crate) text: Box<str>,
     /// Where it is written.
     pub(crate) place: Place,
+    /// Whether it stands in the rule's own list.
+    pub(crate) is_own: bool,
 }
 
 impl Target {
@@ -70,7 +72,7 @@ impl Exclusion {
             (selector, variable) => compile_select(variable, selector, names)?,
         };
         let text = target.to_string().trim_start_matches('!').into();
-        Ok(Exclusion { variable: target.variable, select, text, place })
+        Ok(Exclusion { variable: target.variable, select, text, place, is_own: false })
     }
 
     /// Whether it takes out the member `name` of `variable`. A pattern that is given up takes out nothing.

@@ -134,6 +134,7 @@ impl State {
         self.request_body.shrink_to(keep);
         self.response_body.clear();
         self.response_body.shrink_to(keep);
+        self.recorder = None;
     }
 
     fn reset(&mut self, policy: &Policy) {

@@ -9,7 +9,7 @@ use super::store::{Span, StringId};
 use crate::operators::{Operator, Text};
 use crate::policy::Policy;
 use crate::policy::rule::{Link, Rule};
-use crate::trace::{Excerpt, Excluded, LinkTrace, Outcome, StepTrace, TestTrace};
+use crate::trace::{Excerpt, Excluded, LinkTrace, Origin, Outcome, StepTrace, TestTrace};
 
 /// A link that runs.
 struct Running<'a> {
@@ -146,13 +146,17 @@ impl State {
             if !recorder.has_room() {
                 break;
             }
-            let by = recorder.target_removals.iter().find(|(index, _)| Some(*index) == removal);
-            let by = by.map(|(_, by)| *by);
+            let removal = recorder.target_removals.iter().find(|(index, _)| Some(*index) == removal);
+            let origin = match removal {
+                Some((_, by)) => Origin::Ctl(*by),
+                None if exclusion.is_own => Origin::Rule,
+                None => Origin::Directive,
+            };
             running.traced.excluded.push(Excluded {
                 variable: recorder.excerpt(&variable, None),
                 value: recorder.excerpt(self.store.get(value), None),
                 exclusion: exclusion.text.to_string(),
-                by,
+                origin,
                 place: exclusion.place.clone(),
             });
         }

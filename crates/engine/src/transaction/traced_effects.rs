@@ -11,7 +11,7 @@ use crate::variables::Collection;
 use parapet_seclang::ast::PersistentCollection;
 
 /// Ids that the description of a removal names.
-const MOST_IDS: usize = 20;
+const MOST_IDS: usize = 8;
 
 /// A variable that an effect writes.
 enum Written {
@@ -37,6 +37,16 @@ impl State {
                     if let Some(recorder) = &mut self.recorder {
                         let key = recorder.excerpt(self.store.get(key), None);
                         recorder.effects.push(EffectTrace::Collection { name: name_of(*collection), key });
+                    }
+                }
+                (Effect::ExpirePersistent { collection, name, seconds }, None) => {
+                    let name = self.expand_to_vec(policy, Some(rule), name);
+                    let seconds = self.expand_to_vec(policy, Some(rule), seconds);
+                    if let Some(recorder) = &mut self.recorder {
+                        let variable = [name_of(*collection).as_bytes(), b":", &name].concat();
+                        let variable = recorder.excerpt(&variable, None);
+                        let seconds = numeric::parse(&seconds);
+                        recorder.effects.push(EffectTrace::Expiry { variable, seconds });
                     }
                 }
                 (Effect::Ctl(ctl), None) => self.note_ctl(policy, rule, ctl),
