@@ -1,6 +1,8 @@
 //! The command line.
 
+use crate::requests::Format;
 use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Exit code for a configuration or an argument that cannot be used.
@@ -58,6 +60,14 @@ pub enum Command {
         #[command(subcommand)]
         command: CrsCommand,
     },
+    /// Explain what the rules make of a request: verdict, score, every rule that mattered and why.
+    ///
+    /// Each request is taken by itself: what rules remember of earlier ones (`initcol`) is empty. The
+    /// rules' own mode applies, not one that a site sets for itself.
+    ///
+    /// Exit codes: 0 explained, 1 blocked (only with --exit-code) or failed, 2 wrong file, configuration
+    /// or arguments.
+    Explain(ExplainOptions),
     /// Manage accounts.
     User {
         /// What to do.
@@ -75,6 +85,50 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// Options of `parapet explain`.
+#[derive(Debug, Args)]
+pub struct ExplainOptions {
+    /// The request: raw HTTP/1, a HAR file, or curl command lines; `-` is standard input.
+    #[arg(long, short, value_name = "FILE")]
+    pub request: PathBuf,
+    /// How FILE is written [default: by its content].
+    #[arg(long, value_name = "FORMAT")]
+    pub r#as: Option<Format>,
+    /// Only this request of a file that has several, from 1 [default: all of them].
+    #[arg(long, value_name = "N")]
+    pub entry: Option<usize>,
+    /// Raw HTTP/1 response, for phases 3 and 4; instead of the one that a HAR file has.
+    #[arg(long, value_name = "FILE")]
+    pub response: Option<PathBuf>,
+    /// Address that the request is taken to come from.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub client: IpAddr,
+    /// Settings; the rules are those that `parapet run` would put in force.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Other rules: the root of a rule set (crs-setup.conf.example and rules/), or one rule file.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub rules: Option<PathBuf>,
+    /// Paranoia level, instead of the configured one.
+    #[arg(long, value_name = "1-4", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub paranoia: Option<u8>,
+    /// Only this rule, with every value it tested: why did it match, or why not?
+    #[arg(long, value_name = "ID")]
+    pub only: Option<u32>,
+    /// Only rules of this phase.
+    #[arg(long, value_name = "1-5", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub phase: Option<u8>,
+    /// Also rules that did not match, did not run or only set things up; also values that did not match.
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON: an array with one object for each request.
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 1 if a request would be blocked.
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// Commands of `parapet crs`.

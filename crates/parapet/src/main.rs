@@ -6,7 +6,9 @@ mod cli;
 mod commands;
 mod config;
 mod crs;
+mod explain;
 mod logging;
+mod requests;
 mod rules;
 mod run;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to a person")]
 
 mod crs;
+mod explain;
 mod plugins;
 mod progress;
 mod user;
@@ -38,6 +39,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Run { settings, demo } => start(&settings, demo),
         Command::Check { settings } => check(&settings),
         Command::Crs { command } => crs::run(command),
+        Command::Explain(options) => explain::run(&options),
         Command::User { command } => user::run(command),
         Command::Plugins { json } => plugins::list(json),
         Command::Completions { shell } => {
