@@ -8,6 +8,8 @@ pub mod json;
 pub mod people;
 pub mod shown;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use crate::requests::{Request, Response};
 use parapet_engine::trace::{Disruption, Outcome, RuleTrace, Trace, TraceLimits};
