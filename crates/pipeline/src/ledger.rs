@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `gateway` | events submitted from the request path | handed to the spool | spool full, spool closed |
 //! | `spool` | taken into the hand-off | durable in the spool stream | pushed out by newer events, refused by the stream |
+//! | `source:NAME` | records of another WAF's log | durable in the spool stream | refused (dead letter), no rule matched |
 //! | `router` | durable in the spool stream | on the analytics track and acknowledged | invalid (dead letter), trimmed |
 //! | `router:realtime` | durable in the spool stream | on the real-time track or passed over, and acknowledged | trimmed |
 //! | `track:realtime` | appended by the router | processed and acknowledged | trimmed |

@@ -2,7 +2,8 @@
 //!
 //! The story, one file per verb, top to bottom:
 //!
-//! 1. [`spool`] takes events from the request path and makes them durable
+//! 1. [`spool`] takes events from the request path and makes them durable; [`sources`] reads those
+//!    of other WAFs
 //! 2. [`router`] validates ([`validate`]), scores ([`severity`]) and classifies ([`classify`],
 //!    [`scanner`]) each event and puts it on its tracks
 //! 3. [`realtime`] raises alerts and hands them to the channels ([`delivery`])

@@ -9,6 +9,7 @@ use crate::monitor::{self, Watched};
 use crate::realtime::{self, RealTime};
 use crate::router::{self, FastLane, Lane, MainLane};
 use crate::severity;
+use crate::sources::intake::{self, Feed, Intake};
 use crate::spool::{self, Spool};
 use crate::stage::{Reader, Stage};
 use futures::FutureExt;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
 
 /// Configuration of the pipeline. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Hand-off from the request path.
     pub spool: spool::Config,
+    /// How the logs of other WAFs are taken in.
+    pub intake: intake::Config,
     /// How severity is computed.
     pub severity: severity::Config,
     /// Which events are real-time.
@@ -53,6 +57,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             spool: spool::Config::default(),
+            intake: intake::Config::default(),
             severity: severity::Config::default(),
             classification: classify::Config::default(),
             router: router::Config::default(),
@@ -67,6 +72,8 @@ impl Default for Config {
 
 /// What the pipeline is made of.
 pub struct Parts {
+    /// Logs of other WAFs.
+    pub sources: Vec<Feed>,
     /// Where events become durable first.
     pub spool: Arc<dyn EventStream>,
     /// Stream of the real-time track.
@@ -183,7 +190,7 @@ impl Plan {
         }
     }
 
-    async fn start(self) -> Result<Running, PortError> {
+    async fn start(mut self) -> Result<Running, PortError> {
         let spool = self.stage("spool");
         // All groups are joined, and what they find is accounted for, before anything moves.
         let router = self.join("router", &self.parts.spool, router::GROUP, "router").await?;
@@ -195,9 +202,11 @@ impl Plan {
 
         let sink = Arc::new(Spool::new(self.config.spool, self.ledger.clone()));
         let readers = vec![router.hop.clone(), fast.hop.clone()];
-        let writer = sink.clone().write_to(self.parts.spool.clone(), readers, self.dead.clone(), spool.clone());
+        let writer = sink.clone().write_to(self.parts.spool.clone(), readers.clone(), self.dead.clone(), spool.clone());
         let stop_monitor = CancellationToken::new();
+        let feeds = std::mem::take(&mut self.parts.sources);
         let stages = vec![
+            self.run_sources(feeds, &readers),
             vec![(spool, tokio::spawn(writer))],
             vec![self.run_router(router), self.run_fast_lane(fast)],
             vec![self.run_realtime(realtime), self.run_analytics(analytics)],
@@ -241,6 +250,21 @@ impl Plan {
             dropped: lag.dropped,
             reader: Some(reader),
         })
+    }
+
+    fn run_sources(&self, feeds: Vec<Feed>, readers: &[Arc<Hop>]) -> Vec<Task> {
+        let intake = Intake {
+            config: self.config.intake,
+            stage: self.stage("sources"),
+            spool: self.parts.spool.clone(),
+            readers: readers.to_vec(),
+            dead: self.dead.clone(),
+            ledger: self.ledger.clone(),
+        };
+        // One instance for all sources of this start, one worker number for each.
+        let instance = Ulid::generate();
+        let run = |(worker, feed)| (intake.stage.clone(), tokio::spawn(intake.clone().run(feed, instance, worker)));
+        (0..).zip(feeds).map(run).collect()
     }
 
     fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: &str) -> Lane {

@@ -64,6 +64,11 @@ impl Stage {
         self.drain.is_cancelled() || self.abort.is_cancelled()
     }
 
+    /// Cancelled when the stage is told to finish what is there and end.
+    pub(crate) fn drain_token(&self) -> CancellationToken {
+        self.drain.clone()
+    }
+
     /// Resolves when the stage is told to drain or to end.
     pub(crate) async fn draining(&self) {
         tokio::select! {

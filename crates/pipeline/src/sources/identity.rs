@@ -5,7 +5,7 @@ use ulid::Ulid;
 
 /// Numbers the events of one source, from 1 without gaps.
 #[derive(Debug, Clone)]
-pub struct Numbering {
+pub(super) struct Numbering {
     instance: Ulid,
     worker: u16,
     next: u64,
@@ -13,7 +13,7 @@ pub struct Numbering {
 
 impl Numbering {
     /// `instance` is unique per start of the process, `worker` per source within it.
-    pub fn new(instance: Ulid, worker: u16) -> Self {
+    pub(super) fn new(instance: Ulid, worker: u16) -> Self {
         Numbering { instance, worker, next: 1 }
     }
 

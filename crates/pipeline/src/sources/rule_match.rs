@@ -1,8 +1,10 @@
 //! What ModSecurity says about a match, taken apart.
 //!
-//! The text is ``Matched "Operator `Rx' with parameter `…' against variable `ARGS:q' (Value: `…' )``,
-//! or for libinjection `detected SQLi using libinjection.`, where only the rule's `logdata` names the
-//! variable (`Matched Data: … found within ARGS:q: …`).
+//! Version 3 writes ``Matched "Operator `Rx' with parameter `…' against variable `ARGS:q' (Value: `…' )``.
+//! Version 2 has a sentence per operator, most of which end with the variable: `Pattern match "…" at
+//! ARGS:q.`, `Operator GE matched 5 at TX:anomaly_score.` Neither names the variable that libinjection
+//! found something in, nor does version 2 name the value: the rule's `logdata` does
+//! (`Matched Data: … found within ARGS:q: …`).
 
 use std::borrow::Cow;
 
@@ -20,15 +22,39 @@ pub(super) struct RuleMatch {
 
 /// Takes a match text apart. `data` is the rule's expanded `logdata`.
 pub(super) fn parse(text: &str, data: &str) -> RuleMatch {
-    parse_operator(text).unwrap_or_else(|| {
-        let operator = match text {
-            _ if text.starts_with("detected SQLi") => "@detectSQLi",
-            _ if text.starts_with("detected XSS") => "@detectXSS",
-            _ => "",
-        };
-        let (variable, matched) = parse_data(data).unwrap_or_default();
-        RuleMatch { operator: operator.to_owned(), variable: variable.to_owned(), matched: cut(matched).into_owned() }
-    })
+    if let Some(parts) = parse_operator(text) {
+        return parts;
+    }
+    let (operator, place) = parse_sentence(text);
+    let (variable, matched) = parse_data(data).unwrap_or_default();
+    let variable = if variable.is_empty() { place } else { variable };
+    RuleMatch { operator, variable: cut(variable).into_owned(), matched: cut(matched).into_owned() }
+}
+
+/// Operator and variable of a sentence of version 2.
+fn parse_sentence(text: &str) -> (String, &str) {
+    let text = text.trim_end();
+    let place = text.strip_suffix('.').unwrap_or(text).rsplit_once(" at ").map(|(_, place)| place);
+    // Names of variables have no spaces; a value that a client sent may follow an " at " of its own.
+    let place = place.filter(|place| !place.contains(' ')).unwrap_or_default();
+    let quoted = |name: &str| {
+        let rest = text.split_once(" \"")?.1;
+        let end = rest.rfind("\" at ").or_else(|| rest.find("\" against "))?;
+        Some(cut(&format!("@{name} {}", &rest[..end])).into_owned())
+    };
+    let operator = match text {
+        _ if text.starts_with("detected SQLi") => Some("@detectSQLi".to_owned()),
+        _ if text.starts_with("detected XSS") => Some("@detectXSS".to_owned()),
+        _ if text.starts_with("Pattern match") => quoted("rx"),
+        _ if text.starts_with("Matched phrase") => quoted("pm"),
+        _ if text.starts_with("String match") => quoted("streq"),
+        _ => text.strip_prefix("Operator ").and_then(|rest| {
+            let (name, rest) = rest.split_once(" matched ")?;
+            let (argument, _) = rest.split_once(" at ")?;
+            Some(cut(&format!("@{} {argument}", name.to_ascii_lowercase())).into_owned())
+        }),
+    };
+    (operator.unwrap_or_default(), place)
 }
 
 fn parse_operator(text: &str) -> Option<RuleMatch> {
@@ -91,6 +117,24 @@ mod tests {
             parts("detected SQLi using libinjection.", "Matched Data: s&1 found within ARGS:q: 1' or 1: x"),
             ["@detectSQLi", "ARGS:q", "1' or 1: x"]
         );
+    }
+
+    #[test]
+    fn sentences_of_version_2_are_understood() {
+        assert_eq!(
+            parts("Pattern match \"^[\\d.:]+$\" at REQUEST_HEADERS:Host.", "127.0.0.1:9811"),
+            ["@rx ^[\\d.:]+$", "REQUEST_HEADERS:Host", ""]
+        );
+        assert_eq!(parts("Operator GE matched 5 at TX:anomaly_score.", ""), ["@ge 5", "TX:anomaly_score", ""]);
+        assert_eq!(
+            parts(
+                "Matched phrase \"etc/passwd\" at ARGS:f.",
+                "Matched Data: etc/passwd found within ARGS:f: ../etc/passwd"
+            ),
+            ["@pm etc/passwd", "ARGS:f", "../etc/passwd"]
+        );
+        let fingerprint = "detected SQLi using libinjection with fingerprint 'sos'";
+        assert_eq!(parts(fingerprint, ""), ["@detectSQLi", "", ""]);
     }
 
     #[test]

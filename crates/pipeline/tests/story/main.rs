@@ -11,5 +11,6 @@ mod faults;
 mod restart;
 mod scene;
 mod seams;
+mod sources;
 mod spool;
 mod story;

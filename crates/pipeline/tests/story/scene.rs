@@ -59,6 +59,7 @@ impl World {
     /// This world's journals, stores and channels.
     pub(crate) async fn parts(&self) -> Parts {
         Parts {
+            sources: Vec::new(),
             spool: self.journal("spool").await,
             realtime: self.journal("realtime").await,
             analytics: self.journal("analytics").await,
