@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("parapet-gateway", 2),
     ("parapet-pipeline", 2),
     ("parapet-embedded", 2),
+    ("parapet-intake", 2),
     ("parapet-backends", 2),
     ("parapet-identity", 2),
     ("parapet-console", 2),

@@ -2,6 +2,7 @@
 
 use crate::requests::Format;
 use clap::{Args, Parser, Subcommand};
+use parapet_pipeline::sources;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -39,7 +40,7 @@ pub struct Settings {
 /// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the gateway, the pipeline and the console.
+    /// Start the gateway, the sources, the pipeline and the console.
     Run {
         /// Settings.
         #[command(flatten)]
@@ -53,6 +54,19 @@ pub enum Command {
         /// Settings.
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Read logs of other WAFs, compressed or not, and say what is in them: how many records are events,
+    /// which are damaged and why. Nothing is stored; to store them, post the files to an `http` source.
+    Import {
+        /// Audit logs of ModSecurity 2 and 3, Coraza and Parapet, error logs of nginx and Apache.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Form of the logs.
+        #[arg(long, value_enum, default_value_t = LogFormat::Auto)]
+        format: LogFormat,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Obtain, list and test the OWASP Core Rule Set.
     Crs {
@@ -74,7 +88,7 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// List what can be plugged in: streams, stores, channels.
+    /// List what can be plugged in: sources, streams, stores, channels.
     Plugins {
         /// Print JSON.
         #[arg(long)]
@@ -129,6 +143,30 @@ pub struct ExplainOptions {
     /// Exit with 1 if a request would be blocked.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// Forms of logs, as in `format` of a source.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Told by the first line.
+    Auto,
+    /// A JSON record per line.
+    Json,
+    /// Native audit log.
+    Native,
+    /// Error log.
+    ErrorLog,
+}
+
+impl From<LogFormat> for sources::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Auto => sources::Format::Auto,
+            LogFormat::Json => sources::Format::Json,
+            LogFormat::Native => sources::Format::Native,
+            LogFormat::ErrorLog => sources::Format::ErrorLog,
+        }
+    }
 }
 
 /// Commands of `parapet crs`.

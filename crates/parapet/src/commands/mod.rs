@@ -3,6 +3,7 @@
 
 mod crs;
 mod explain;
+mod import;
 mod plugins;
 mod progress;
 mod user;
@@ -40,6 +41,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Check { settings } => check(&settings),
         Command::Crs { command } => crs::run(command),
         Command::Explain(options) => explain::run(&options),
+        Command::Import { files, format, json } => import::run(&files, format.into(), json),
         Command::User { command } => user::run(command),
         Command::Plugins { json } => plugins::list(json),
         Command::Completions { shell } => {
@@ -100,11 +102,14 @@ fn check(settings: &Settings) -> Outcome {
     let config = configuration(settings)?;
     match run::plan::check(config) {
         Ok(plan) => {
+            let rules = plan.policy.map_or_else(
+                || "no gateway".to_owned(),
+                |policy| format!("{} rules, policy {}", policy.rule_count(), policy.hash()),
+            );
             println!(
-                "configuration and rules are right: {} rules, policy {}, {} sites, {} channels",
-                plan.policy.rule_count(),
-                plan.policy.hash(),
+                "configuration and rules are right: {rules}, {} sites, {} sources, {} channels",
                 plan.config.gateway.sites.len(),
+                plan.sources.len(),
                 plan.channels.len()
             );
             Ok(())

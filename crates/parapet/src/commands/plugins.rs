@@ -1,13 +1,14 @@
 //! `parapet plugins`
 
 use super::{Failure, Outcome};
-use crate::run::plan::{CHANNELS, STATES, STORES, STREAMS};
+use crate::run::plan::{CHANNELS, SOURCES, STATES, STORES, STREAMS};
 use parapet_ports::registry::Plugin;
 use serde_json::json;
 
 /// Lists every plugin with the seam it belongs to.
 pub fn list(as_json: bool) -> Outcome {
-    let mut plugins = rows("stream", STREAMS);
+    let mut plugins = rows("source", SOURCES);
+    plugins.extend(rows("stream", STREAMS));
     plugins.extend(rows("store", STORES));
     plugins.extend(rows("state", STATES));
     plugins.extend(rows("channel", CHANNELS));

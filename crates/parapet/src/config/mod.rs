@@ -2,10 +2,12 @@
 
 pub mod load;
 pub mod section;
+pub mod source;
 
 use load::ConfigError;
 use section::Section;
 use serde::Deserialize;
+use source::Source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,8 @@ pub struct Config {
     pub rules: crate::rules::Config,
     /// Listeners, sites and limits.
     pub gateway: parapet_gateway::Config,
+    /// Logs of other WAFs, by name.
+    pub sources: BTreeMap<String, Source>,
     /// Router, tracks and alerting.
     pub pipeline: parapet_pipeline::Config,
     /// The three streams of the pipeline.
@@ -118,6 +122,12 @@ impl Config {
     /// Where rule sets are installed.
     pub fn rule_sets(&self) -> PathBuf {
         self.data_dir().join("crs")
+    }
+
+    /// Whether the gateway is part of it: with sources and no site, Parapet only takes in what other
+    /// WAFs log.
+    pub fn has_gateway(&self) -> bool {
+        !self.gateway.sites.is_empty() || self.sources.is_empty()
     }
 
     /// Relative rule files are meant from the configuration file's directory.

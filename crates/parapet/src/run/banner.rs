@@ -10,8 +10,10 @@ pub struct Banner<'a> {
     pub gateway: &'a [SocketAddr],
     /// Where the console listens.
     pub console: SocketAddr,
-    /// Rules in force and their policy hash.
-    pub rules: (usize, &'a str),
+    /// Rules in force and their policy hash, if there is a gateway.
+    pub rules: Option<(usize, &'a str)>,
+    /// Names of the sources.
+    pub sources: Vec<&'a str>,
     /// Only on the first start.
     pub credential: Option<&'a GeneratedCredential>,
 }
@@ -39,7 +41,12 @@ impl Banner<'_> {
             }
             None => writeln!(out, "  Login            forgotten? `parapet user reset-password admin`")?,
         }
-        writeln!(out, "  Rules            {} (policy {})", self.rules.0, self.rules.1)?;
+        if let Some((count, policy)) = self.rules {
+            writeln!(out, "  Rules            {count} (policy {policy})")?;
+        }
+        if !self.sources.is_empty() {
+            writeln!(out, "  Sources          {}", self.sources.join(", "))?;
+        }
         if let Some(address) = self.gateway.first() {
             writeln!(out, "  Try an attack    curl -i 'http://{address}/search?q=<script>alert(1)</script>'")?;
         }

@@ -12,12 +12,13 @@ use anyhow::{Context, Result, anyhow};
 use banner::Banner;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parapet_console::{Console, Info, Server};
-use parapet_engine::Policy;
 use parapet_gateway::{Gateway, PolicySet, SiteConfig};
 use parapet_identity::Identity;
+use parapet_pipeline::sources::intake::Feed;
 use parapet_pipeline::{Parts, Pipeline, Running};
 use parapet_ports::registry::Place;
-use parapet_ports::{AlertStore, EventStore, LiveFeed};
+use parapet_ports::traffic::TrafficTotals;
+use parapet_ports::{AlertStore, EventStore, LiveFeed, TrafficSource};
 use plan::Plan;
 use sample_site::SampleSite;
 use std::path::Path;
@@ -63,15 +64,20 @@ pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     let identity = Arc::new(Identity::open(&plan.config.identity).await?);
     let live = LiveFeed::new(LIVE_MESSAGES_KEPT);
     let (pipeline, store) = start_pipeline(&plan, identity.clone(), live.clone(), &data_dir).await?;
-    let policies = Arc::new(PolicySet::new(plan.policy.clone()));
-    let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
-    let gateway = Gateway::new(plan.config.gateway.clone(), policies, pipeline.sink()).map_err(all_of)?;
-    let gateway = gateway.sharing_collections(state);
+    let gateway = match &plan.policy {
+        None => None,
+        Some(policy) => {
+            let policies = Arc::new(PolicySet::new(policy.clone()));
+            let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
+            let gateway = Gateway::new(plan.config.gateway.clone(), policies, pipeline.sink()).map_err(all_of)?;
+            Some(gateway.sharing_collections(state))
+        }
+    };
     let console = Console {
         store,
         alerts: identity.clone(),
         accounts: identity.clone(),
-        traffic: Arc::new(gateway.traffic()),
+        traffic: gateway.as_ref().map_or_else(|| Arc::new(NoGateway) as _, |gateway| Arc::new(gateway.traffic()) as _),
         ledger: pipeline.ledger(),
         live,
         metrics: Arc::new(move || metrics.render()),
@@ -84,9 +90,10 @@ pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     let console = Server::bind(plan.config.console.clone(), console).await?;
     let credential = identity.bootstrap().await?;
     Banner {
-        gateway: &gateway.addresses(),
+        gateway: &gateway.as_ref().map(Gateway::addresses).unwrap_or_default(),
         console: console.address(),
-        rules: (plan.policy.rule_count(), plan.policy.hash()),
+        rules: plan.policy.as_ref().map(|policy| (policy.rule_count(), policy.hash())),
+        sources: plan.config.sources.keys().map(String::as_str).collect(),
         credential: credential.as_ref(),
     }
     .print()
@@ -94,11 +101,13 @@ pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
 
     let (stop_console, console_stopping) = watch::channel(false);
     let console = tokio::spawn(console.run(console_stopping));
-    let gateway = tokio::spawn(gateway.run(stopping));
+    let gateway = gateway.map(|gateway| tokio::spawn(gateway.run(stopping)));
     wait_for_signal().await?;
     tracing::info!("stopping: finishing requests in flight, then draining the pipeline");
     stop.send_replace(true);
-    gateway.await.context("the gateway ended badly")??;
+    if let Some(gateway) = gateway {
+        gateway.await.context("the gateway ended badly")??;
+    }
     if !pipeline.shutdown().await {
         tracing::warn!("some events were not processed in time; they are processed after the next start");
     }
@@ -121,7 +130,15 @@ async fn start_pipeline(
     for (name, channel) in &plan.channels {
         channels.push(channel.open(&place("channels").under(name)).await?);
     }
+    let mut sources = Vec::new();
+    for (name, source) in &plan.sources {
+        let source = source.open(&place("sources").under(name)).await?;
+        let config = plan.config.sources.get(name);
+        let site = config.and_then(|config| config.site.clone()).unwrap_or_else(|| name.clone());
+        sources.push(Feed { source, site, format: config.map(|config| config.format).unwrap_or_default() });
+    }
     let parts = Parts {
+        sources,
         spool: plan.spool.open(&place("spool")).await?,
         realtime: plan.realtime.open(&place("realtime")).await?,
         analytics: plan.analytics.open(&place("analytics")).await?,
@@ -135,12 +152,21 @@ async fn start_pipeline(
 }
 
 fn info(plan: &Plan, started: Instant) -> Info {
-    let policy: Arc<Policy> = plan.policy.clone();
-    Info {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        policy: Arc::new(move || policy.hash().to_owned()),
-        sites: plan.config.gateway.sites.iter().map(|site| site.name.clone()).collect(),
-        started,
+    let policy = plan.policy.as_ref().map(|policy| policy.hash().to_owned()).unwrap_or_default();
+    let config = &plan.config;
+    let of_sources = config.sources.iter().map(|(name, source)| source.site.as_ref().unwrap_or(name).clone());
+    let mut sites: Vec<_> = config.gateway.sites.iter().map(|site| site.name.clone()).chain(of_sources).collect();
+    sites.sort();
+    sites.dedup();
+    Info { version: env!("CARGO_PKG_VERSION").to_owned(), policy: Arc::new(move || policy.clone()), sites, started }
+}
+
+/// The traffic of a Parapet that only takes in what other WAFs log: it sees no requests.
+struct NoGateway;
+
+impl TrafficSource for NoGateway {
+    fn totals(&self) -> TrafficTotals {
+        TrafficTotals::default()
     }
 }
 

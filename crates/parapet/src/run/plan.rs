@@ -5,7 +5,7 @@ use crate::config::load::ConfigError;
 use crate::rules;
 use parapet_engine::Policy;
 use parapet_ports::registry::{Plugin, Ready};
-use parapet_ports::{Channel, EventStore, EventStream, State};
+use parapet_ports::{Channel, EventSource, EventStore, EventStream, State};
 use std::sync::Arc;
 
 /// Streams of all rooms.
@@ -14,15 +14,22 @@ pub const STREAMS: &[&[Plugin<dyn EventStream>]] = &[parapet_embedded::STREAMS, 
 pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
 /// States of all rooms.
 pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES, parapet_backends::STATES];
+/// Sources of all rooms.
+pub const SOURCES: &[&[Plugin<dyn EventSource>]] = &[parapet_intake::SOURCES];
 /// Channels of all rooms.
 pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
+
+/// Length of a site's name, as the router accepts it.
+const SITE_BYTES_MAX: usize = 253;
 
 /// A configuration that was found to be right, with what the check produced.
 pub struct Plan {
     /// The configuration.
     pub config: Config,
-    /// The compiled policy.
-    pub policy: Arc<Policy>,
+    /// The compiled policy, if there is a gateway.
+    pub policy: Option<Arc<Policy>>,
+    /// Logs of other WAFs, by name.
+    pub sources: Vec<(String, Box<dyn Ready<dyn EventSource>>)>,
     /// Between the gateway and the router.
     pub spool: Box<dyn Ready<dyn EventStream>>,
     /// The real-time track.
@@ -43,8 +50,11 @@ pub struct Plan {
 /// Everything that is wrong, in the order of the sections.
 pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     let mut errors = Vec::new();
-    let policy = keep(rules::policy(&config.rules, &config.rule_sets()), &mut errors);
-    errors.extend(config.gateway.check().iter().map(|error| in_section("gateway", error)));
+    let mut policy = None;
+    if config.has_gateway() {
+        policy = keep(rules::policy(&config.rules, &config.rule_sets()), &mut errors);
+        errors.extend(config.gateway.check().iter().map(|error| in_section("gateway", error)));
+    }
     if let Err(found) = config.console.validate() {
         errors.extend(found.iter().map(|error| in_section("console", error)));
     }
@@ -65,9 +75,22 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
             Some((name.clone(), ready))
         })
         .collect();
-    match (policy, spool, realtime, analytics, store, state) {
-        (Some(policy), Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
-            Ok(Plan { config, policy, spool, realtime, analytics, store, state, channels })
+    let sources: Vec<_> = config
+        .sources
+        .iter()
+        .filter_map(|(name, source)| {
+            let place = format!("sources.{name}");
+            if source.site.as_ref().is_some_and(|site| site.is_empty() || site.len() > SITE_BYTES_MAX) {
+                let message = format!("site: a name of 1 to {SITE_BYTES_MAX} bytes is needed");
+                errors.push(ConfigError { place: place.clone(), message, hint: None });
+            }
+            let ready = keep_one(source.plugin.check(&place, SOURCES), &mut errors)?;
+            Some((name.clone(), ready))
+        })
+        .collect();
+    match (spool, realtime, analytics, store, state) {
+        (Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
+            Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state, channels })
         }
         _ => Err(errors),
     }
