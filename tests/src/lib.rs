@@ -3,6 +3,7 @@
 pub mod client;
 pub mod product;
 pub mod upstream;
+pub mod waf;
 
 use std::path::PathBuf;
 

@@ -39,6 +39,10 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("a local address").port()
 }
 
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
 /// A running Parapet; killed when it is dropped.
 pub struct Product {
     /// Where the gateway listens.
@@ -67,9 +71,17 @@ impl Product {
         Product::launch(TempDir::new().expect("a temporary directory"), data.to_path_buf(), extra)
     }
 
+    /// Starts without a gateway; `sources` is what feeds it.
+    pub fn fed_by(sources: &str) -> Product {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        let console = local(free_port());
+        let config = format!("data_dir = {data:?}\n[console]\nbind = \"{console}\"\n{sources}\n");
+        Product::launch_with(directory, data, &config, local(0), console, Upstream::start())
+    }
+
     fn launch(directory: TempDir, data: PathBuf, extra: &str) -> Product {
         let upstream = Upstream::start();
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (gateway, console) = (local(free_port()), local(free_port()));
         let crs = rule_set().expect("PARAPET_CRS or PARAPET_TEST_DATA names a rule set");
         let mut config = format!("data_dir = {data:?}\n");
@@ -79,6 +91,17 @@ impl Product {
              [[gateway.sites]]\nname = \"shop\"\nupstreams = [\"http://{}\"]\n[console]\nbind = \"{console}\"\n{extra}\n",
             upstream.address()
         );
+        Product::launch_with(directory, data, &config, gateway, console, upstream)
+    }
+
+    fn launch_with(
+        directory: TempDir,
+        data: PathBuf,
+        config: &str,
+        gateway: SocketAddr,
+        console: SocketAddr,
+        upstream: Upstream,
+    ) -> Product {
         std::fs::write(directory.path().join("parapet.toml"), config).expect("the configuration can be written");
         let child = spawn(directory.path());
         let login = (String::new(), String::new());
@@ -90,8 +113,18 @@ impl Product {
 
     /// Kills the process without warning, as a power failure would, and starts it again.
     pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Kills the process without warning.
+    pub fn kill(&mut self) {
         self.child.kill().expect("the process can be killed");
         self.child.wait().expect("the process ends");
+    }
+
+    /// Starts it again after [`Product::kill`].
+    pub fn restart(&mut self) {
         self.child = spawn(self.directory.path());
         self.wait_until_ready();
     }
