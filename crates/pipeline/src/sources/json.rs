@@ -4,9 +4,6 @@ use super::transaction::Transaction;
 use super::{Reading, Refused, coraza_json, modsecurity_json, modsecurity2_json, salvage};
 use parapet_event::SecurityEvent;
 
-/// Bytes of a record in which the keys are looked for that tell its kind.
-const HEAD_BYTES: usize = 512;
-
 /// Reads a record.
 pub(super) fn read(record: &[u8]) -> Result<Reading, Refused> {
     let parse = parser(record);
@@ -37,15 +34,21 @@ fn event(parse: Parse, text: &str) -> Result<SecurityEvent, Refused> {
     parse(text)?.into_event()
 }
 
-/// Each kind names the transaction's id or time in its own way, near its beginning.
+/// Each kind begins with another key of the transaction. Later keys tell nothing: names of headers are
+/// the client's.
 fn parser(record: &[u8]) -> Parse {
-    let head = &record[..record.len().min(HEAD_BYTES)];
-    let has = |key: &str| memchr::memmem::find(head, key.as_bytes()).is_some();
-    if has("\"transaction_id\"") {
-        modsecurity2_json::parse
-    } else if has("\"unix_timestamp\"") {
-        coraza_json::parse
-    } else {
-        modsecurity_json::parse
+    match first_key(record) {
+        Some(b"time") => modsecurity2_json::parse,
+        Some(b"timestamp") => coraza_json::parse,
+        _ => modsecurity_json::parse,
     }
+}
+
+/// The first key in `{"transaction":{"…"`.
+fn first_key(record: &[u8]) -> Option<&[u8]> {
+    let mut rest = record;
+    for sign in [&b"{"[..], b"\"transaction\"", b":", b"{", b"\""] {
+        rest = rest.trim_ascii_start().strip_prefix(sign)?;
+    }
+    Some(&rest[..memchr::memchr(b'"', rest)?])
 }

@@ -113,3 +113,10 @@ fn our_own_audit_log_yields_the_events_that_were_made_then() {
     let own = BLOCKED.replace("ModSecurity v3.0.9 (Linux)", "Parapet 0.1.0").replace("179532917338.638645", id);
     assert_eq!(read(own.as_bytes()).unwrap().event.id.to_string(), id);
 }
+
+#[test]
+fn names_of_headers_do_not_make_it_another_kind_of_record() {
+    let headers = "\"headers\":{\"time\":\"1\",\"timestamp\":\"1\",\"transaction_id\":\"1\",";
+    let record = BLOCKED.replacen("\"headers\":{", headers, 1);
+    assert_eq!(read(record.as_bytes()).unwrap().event.findings.len(), 3);
+}

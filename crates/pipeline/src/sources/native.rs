@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 /// Rules and headers of one record that are kept.
 const LINES_MAX: usize = 10_000;
+/// Bytes of a record, bodies included, that are kept for the dead letter.
+const RAW_BYTES_MAX: usize = 1 << 20;
 /// Records inside bodies inside records that are looked into.
 const DOUBTS_MAX: usize = 8;
 
@@ -31,7 +33,11 @@ struct Open {
     position: u64,
     /// Lines of all sections that matter, each with the section's letter.
     lines: Vec<(u8, String)>,
-    /// The record as it came, for the dead letter.
+    /// Bytes in them.
+    kept: usize,
+    /// Some were too many.
+    over_limit: bool,
+    /// The record as it came, for the dead letter, up to a limit.
     raw: Vec<u8>,
 }
 
@@ -68,9 +74,6 @@ impl Native {
             _ if !self.doubt.is_empty() => self.keep_doubt(line, out),
             _ => open.keep(line),
         }
-        if self.open.as_ref().is_some_and(|open| open.raw.len() > RECORD_BYTES_MAX) {
-            self.close(Some("over the limit of a record"), out);
-        }
     }
 
     /// Ends a record that waits for more lines.
@@ -89,7 +92,8 @@ impl Native {
     }
 
     fn begin(&mut self, token: String, line: u64, position: u64, text: &[u8]) {
-        let mut open = Open { token, section: b'A', line, position, lines: Vec::new(), raw: Vec::new() };
+        let (lines, raw) = (Vec::new(), Vec::new());
+        let mut open = Open { token, section: b'A', line, position, lines, kept: 0, over_limit: false, raw };
         open.keep_raw(text);
         self.open = Some(open);
     }
@@ -104,6 +108,7 @@ impl Native {
 
     fn close(&mut self, damage: Option<&str>, out: &mut Vec<Record>) {
         let Some(open) = self.open.take() else { return };
+        let damage = damage.or(open.over_limit.then_some("parts of it are over the limit of a record"));
         let event = open.transaction().and_then(Transaction::into_event);
         out.push(match event {
             Ok(event) => Record {
@@ -135,16 +140,24 @@ impl Open {
     }
 
     fn keep_raw(&mut self, line: &[u8]) {
-        self.raw.extend_from_slice(line);
-        self.raw.push(b'\n');
+        if self.raw.len() + line.len() < RAW_BYTES_MAX {
+            self.raw.extend_from_slice(line);
+            self.raw.push(b'\n');
+        }
     }
 
     fn keep(&mut self, line: &[u8]) {
         self.keep_raw(line);
-        if !self.in_body() && self.lines.len() < LINES_MAX {
-            let line = super::shown(line.strip_suffix(b"\r").unwrap_or(line));
-            self.lines.push((self.section, line.into_owned()));
+        if self.in_body() {
+            return;
         }
+        if self.lines.len() == LINES_MAX || self.kept + line.len() > RECORD_BYTES_MAX {
+            self.over_limit = true;
+            return;
+        }
+        self.kept += line.len();
+        let line = super::shown(line.strip_suffix(b"\r").unwrap_or(line));
+        self.lines.push((self.section, line.into_owned()));
     }
 
     fn section(&self, section: u8) -> impl Iterator<Item = &str> {

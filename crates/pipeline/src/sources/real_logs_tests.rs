@@ -227,3 +227,19 @@ fn no_byte_panics_and_strays_are_refused() {
     reader.line(b"what is this", None, &mut records);
     assert_eq!(records, [Record { line: 1, outcome: Err(Refused::Stray), raw: b"what is this".to_vec() }]);
 }
+
+#[test]
+fn a_native_record_with_a_huge_body_keeps_its_rules() {
+    let text = String::from_utf8(include_bytes!("samples/apache-native.log").to_vec()).unwrap();
+    let (head, tail) = text.split_once("--79d88424-E--").unwrap();
+    let line = "x".repeat(1023) + "\n";
+    let log = format!("{head}--79d88424-E--\n{}{tail}", line.repeat(17 << 10));
+    let events = events(log.as_bytes());
+    assert_eq!((events.len(), events[0].inbound_score), (2, 13));
+    let rules = "Message: Warning. x [file \"f\"] [line \"1\"] [id \"1\"]\n".repeat(20_000);
+    let log = text.replacen("--79d88424-H--\n", &format!("--79d88424-H--\n{rules}"), 1);
+    let records = read(log.as_bytes());
+    let first = records[0].outcome.as_ref().unwrap();
+    assert!(first.salvaged.as_ref().unwrap().contains("over the limit"));
+    assert!(first.event.findings.len() <= 10_000);
+}
