@@ -76,7 +76,7 @@ impl Positions {
         &self.saved
     }
 
-    /// Replaces what is known and makes it durable. `synced` forces it to the disk, too.
+    /// Replaces what is known and makes it durable.
     pub(super) fn save(&mut self, mut files: Vec<Position>) -> Result<(), PortError> {
         if files.len() > FILES_MAX {
             files.sort_by_key(|file| (file.done, std::cmp::Reverse(file.read_at)));

@@ -53,7 +53,7 @@ fn assert_valid(events: &[SecurityEvent]) {
 
 #[test]
 fn apache_native_records() {
-    let events = events(include_bytes!("samples/apache-native.log"));
+    let events = events(include_bytes!("samples/apache-native.txt"));
     assert_valid(&events);
     assert_eq!(events.len(), 2);
     let event = &events[0];
@@ -74,8 +74,8 @@ fn apache_native_records() {
 
 #[test]
 fn apache_json_records_say_the_same_as_native_ones() {
-    let json = events(include_bytes!("samples/apache-json.log")).remove(0);
-    let native = events(include_bytes!("samples/apache-native.log")).remove(0);
+    let json = events(include_bytes!("samples/apache-json.txt")).remove(0);
+    let native = events(include_bytes!("samples/apache-native.txt")).remove(0);
     assert_valid(std::slice::from_ref(&json));
     assert_eq!(rules(&json), rules(&native));
     assert_eq!(json.findings[1], native.findings[1]);
@@ -85,7 +85,7 @@ fn apache_json_records_say_the_same_as_native_ones() {
 
 #[test]
 fn apache_error_log_lines_of_a_transaction_are_one_event() {
-    let events = events(include_bytes!("samples/apache-error.log"));
+    let events = events(include_bytes!("samples/apache-error.txt"));
     assert_valid(&events);
     assert_eq!(events.len(), 2, "the two transactions' lines alternate");
     let event = &events[0];
@@ -97,7 +97,7 @@ fn apache_error_log_lines_of_a_transaction_are_one_event() {
 
 #[test]
 fn coraza_records() {
-    let events = events(include_bytes!("samples/coraza-json.log"));
+    let events = events(include_bytes!("samples/coraza-json.txt"));
     assert_valid(&events);
     let event = &events[0];
     assert_eq!((event.client_ip.to_string().as_str(), event.client_port), ("203.0.113.7", 55555));
@@ -162,7 +162,7 @@ fn nginx_error_log_agrees_with_the_native_log() {
 
 #[test]
 fn a_native_record_cut_off_anywhere_is_salvaged_and_the_next_one_is_read() {
-    let log = include_bytes!("samples/apache-native.log");
+    let log = include_bytes!("samples/apache-native.txt");
     let second = log.windows(4).position(|bytes| bytes == b"-Z--").unwrap() + 6;
     let (first, rest) = log.split_at(second);
     for end in (0..first.len() - 8).step_by(97) {
@@ -178,7 +178,7 @@ fn a_native_record_cut_off_anywhere_is_salvaged_and_the_next_one_is_read() {
 
 #[test]
 fn a_record_inside_a_body_is_body() {
-    let log = String::from_utf8(include_bytes!("samples/apache-native.log").to_vec()).unwrap();
+    let log = String::from_utf8(include_bytes!("samples/apache-native.txt").to_vec()).unwrap();
     let (record, _) = log.split_once("--93310b1a-A--").unwrap();
     let forged = "--aaaaaaaa-A--\n[28/Nov/2026:15:57:14 +0000] forged 9.9.9.9 1 127.0.0.1 80\n--aaaaaaaa-H--\n\
                   Message: Warning. x [file \"f\"] [line \"1\"] [id \"1\"]\n\n--aaaaaaaa-Z--\n\n";
@@ -190,7 +190,7 @@ fn a_record_inside_a_body_is_body() {
 
 #[test]
 fn what_is_held_can_be_read_again() {
-    let log = include_bytes!("samples/apache-error.log");
+    let log = include_bytes!("samples/apache-error.txt");
     let lines: Vec<&[u8]> = log.split_inclusive(|&byte| byte == b'\n').collect();
     let (mut reader, mut records) = (Reader::new(Format::Auto), Vec::new());
     for line in &lines[..5] {
@@ -207,10 +207,10 @@ fn what_is_held_can_be_read_again() {
 #[test]
 fn no_byte_panics_and_strays_are_refused() {
     let samples: [&[u8]; 4] = [
-        include_bytes!("samples/apache-native.log"),
-        include_bytes!("samples/apache-json.log"),
-        include_bytes!("samples/apache-error.log"),
-        include_bytes!("samples/coraza-json.log"),
+        include_bytes!("samples/apache-native.txt"),
+        include_bytes!("samples/apache-json.txt"),
+        include_bytes!("samples/apache-error.txt"),
+        include_bytes!("samples/coraza-json.txt"),
     ];
     for log in samples {
         for index in (0..log.len()).step_by(211) {
@@ -230,7 +230,7 @@ fn no_byte_panics_and_strays_are_refused() {
 
 #[test]
 fn a_native_record_with_a_huge_body_keeps_its_rules() {
-    let text = String::from_utf8(include_bytes!("samples/apache-native.log").to_vec()).unwrap();
+    let text = String::from_utf8(include_bytes!("samples/apache-native.txt").to_vec()).unwrap();
     let (head, tail) = text.split_once("--79d88424-E--").unwrap();
     let line = "x".repeat(1023) + "\n";
     let log = format!("{head}--79d88424-E--\n{}{tail}", line.repeat(17 << 10));
