@@ -1,4 +1,4 @@
-//! Fetching one public file over HTTPS.
+//! Fetching one file over HTTPS.
 
 use parapet_ports::{ErrorKind, PortError};
 use std::time::Duration;
@@ -9,6 +9,20 @@ use std::time::Duration;
 /// `Unavailable` when the host cannot be reached or answers with an error, `Rejected` when the
 /// answer is longer than `bytes_max`.
 pub async fn get(url: &str, bytes_max: usize, timeout: Duration) -> Result<Vec<u8>, PortError> {
+    get_with(url, None, bytes_max, timeout).await
+}
+
+/// The same with a header, its name and its value. The header is sent to this address only: an answer
+/// that redirects is an error.
+///
+/// # Errors
+/// As [`get`]; also `Rejected` when the header cannot be sent.
+pub async fn get_with(
+    url: &str,
+    header: Option<(&'static str, &str)>,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, PortError> {
     let unavailable = |error: reqwest::Error| {
         let reason = if error.is_timeout() {
             "no answer in time"
@@ -21,13 +35,25 @@ pub async fn get(url: &str, bytes_max: usize, timeout: Duration) -> Result<Vec<u
     };
     // Choosing the provider again, where another room already did, is an error without meaning here.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let redirects = match header {
+        Some(_) => reqwest::redirect::Policy::none(),
+        None => reqwest::redirect::Policy::default(),
+    };
     let client = reqwest::Client::builder()
         .https_only(true)
+        .redirect(redirects)
         .timeout(timeout)
         .connect_timeout(Duration::from_secs(5))
         .build()
         .map_err(unavailable)?;
-    let mut response = client.get(url).send().await.map_err(unavailable)?;
+    let mut request = client.get(url);
+    if let Some((name, value)) = header {
+        let value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
+            PortError::new(ErrorKind::Rejected, format!("{url}: the {name} cannot be sent in a header"))
+        })?;
+        request = request.header(name, value);
+    }
+    let mut response = request.send().await.map_err(unavailable)?;
     if !response.status().is_success() {
         return Err(PortError::new(ErrorKind::Unavailable, format!("{url}: answered {}", response.status())));
     }
@@ -49,6 +75,13 @@ mod tests {
     async fn plain_http_is_refused() {
         let outcome = get("http://127.0.0.1:1/", 10, Duration::from_secs(1)).await;
         assert_eq!(outcome.unwrap_err().kind, ErrorKind::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_no_header_is_refused() {
+        let header = Some(("ModSec-key", "a\nb"));
+        let outcome = get_with("https://127.0.0.1:1/", header, 10, Duration::from_secs(1)).await;
+        assert_eq!(outcome.unwrap_err().kind, ErrorKind::Rejected);
     }
 
     #[tokio::test]

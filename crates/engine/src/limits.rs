@@ -65,6 +65,8 @@ pub enum Limit {
     WorkingBytes,
     /// `SecArgumentsLimit`: arguments were left out.
     Arguments,
+    /// `SecRequestBodyNoFilesLimit`, with `SecRequestBodyLimitAction Reject`.
+    BodyWithoutFiles,
     /// [`Limits::collection_values`]: cookies, parts or nodes were left out.
     Values,
     /// [`Limits::headers`]: headers were left out.
@@ -81,6 +83,7 @@ impl Limit {
         Limit::Steps,
         Limit::WorkingBytes,
         Limit::Arguments,
+        Limit::BodyWithoutFiles,
         Limit::Values,
         Limit::Headers,
         Limit::Variables,
@@ -93,6 +96,7 @@ impl Limit {
             Limit::Steps => "the rules need more steps than a transaction may take",
             Limit::WorkingBytes => "the values need more memory than a transaction may hold",
             Limit::Arguments => "there are more arguments than SecArgumentsLimit allows",
+            Limit::BodyWithoutFiles => "without its files the body is longer than SecRequestBodyNoFilesLimit allows",
             Limit::Values => "there are more cookies, parts or nodes than a collection may hold",
             Limit::Headers => "there are more headers than a transaction may have",
             Limit::Variables => "rules set more variables than a collection may hold",

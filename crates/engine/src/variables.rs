@@ -18,13 +18,19 @@ pub(crate) enum Collection {
     ResponseHeaders,
     XmlText,
     XmlAttributes,
+    /// Nodes that XPath expressions of rules find, by the expression.
+    XmlNodes,
+    ResponseArgs,
+    ResponseXmlText,
+    ResponseXmlAttributes,
+    ArgsPath,
     Env,
     Geo,
 }
 
 impl Collection {
     /// How many there are.
-    pub(crate) const COUNT: usize = 15;
+    pub(crate) const COUNT: usize = 20;
 }
 
 /// Whether a variable is about the values of a collection or about the names in it.
@@ -84,6 +90,9 @@ impl Source {
             V::Xml => Source::Items(&[C::XmlText], Part::Values),
             V::Env => Source::Items(&[C::Env], Part::Values),
             V::Geo => Source::Items(&[C::Geo], Part::Values),
+            V::ArgsPath => Source::Items(&[C::ArgsPath], Part::Values),
+            V::ResponseArgs => Source::Items(&[C::ResponseArgs], Part::Values),
+            V::ResponseXml => Source::Items(&[C::ResponseXmlText], Part::Values),
             V::Tx => Source::Tx,
             V::Ip => Source::Persistent(PersistentCollection::Ip),
             V::Session => Source::Persistent(PersistentCollection::Session),
@@ -95,7 +104,10 @@ impl Source {
             V::MatchedVars => Source::MatchedVars,
             V::MatchedVarsNames => Source::MatchedVarsNames,
             V::Duration
+            | V::FullRequest
+            | V::FullRequestLength
             | V::HighestSeverity
+            | V::ModsecBuild
             | V::Time
             | V::TimeDay
             | V::TimeEpoch
@@ -114,10 +126,18 @@ impl Source {
     /// so that what they open in the prefilter can be worked out before the phase.
     pub(crate) fn is_steady(self) -> bool {
         match self {
-            Source::Scalar(variable) => {
-                !matches!(variable, Variable::ReqbodyProcessor | Variable::SessionId | Variable::UserId)
-            }
-            Source::Items(collections, _) => !collections.contains(&Collection::Env),
+            Source::Scalar(variable) => !matches!(
+                variable,
+                Variable::ReqbodyProcessor
+                    | Variable::SessionId
+                    | Variable::UserId
+                    | Variable::MscPcreError
+                    | Variable::MscPcreLimitsExceeded
+                    | Variable::ResBodyProcessor
+            ),
+            Source::Items(collections, _) => !collections
+                .iter()
+                .any(|collection| matches!(collection, Collection::Env | Collection::Geo | Collection::ArgsPath)),
             _ => false,
         }
     }

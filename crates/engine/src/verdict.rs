@@ -13,7 +13,7 @@ pub struct Intervention {
     pub kind: InterventionKind,
     /// The rule.
     pub rule_id: u32,
-    /// Where to redirect or proxy to.
+    /// Where to redirect to.
     pub url: Option<Vec<u8>>,
     /// The rule's message, macros expanded; lossily decoded.
     pub message: String,
@@ -28,8 +28,6 @@ pub enum InterventionKind {
     Drop,
     /// Redirect to the URL.
     Redirect,
-    /// Forward to the URL.
-    Proxy,
 }
 
 /// What became of a piece of a body.

@@ -1,5 +1,7 @@
 //! Collections that outlive a transaction.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

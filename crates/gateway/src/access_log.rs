@@ -1,9 +1,11 @@
 //! One line of JSON for every request.
 
 use crate::exchange::Exchange;
-use crate::text;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+
+/// Longest user agent in a line, in characters.
+const USER_AGENT_MAX: usize = 512;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -49,7 +51,7 @@ pub(crate) fn line(exchange: &Exchange<'_>) -> Vec<u8> {
         total_us: exchange.started.elapsed().as_micros(),
         engine_us: exchange.inspection.as_ref().map(|inspection| inspection.time.as_micros()),
         upstream,
-        user_agent: text::from_bytes_cut(exchange.head.header(b"user-agent").unwrap_or_default(), 512),
+        user_agent: request.user_agent.chars().take(USER_AGENT_MAX).collect(),
     };
     let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
     bytes.push(b'\n');

@@ -1,4 +1,5 @@
-//! The audit log in the JSON form of libmodsecurity 3, one transaction a line, and the same findings in
+//! The audit log in the JSON form of libmodsecurity 3, one transaction a line, with the headers (parts B
+//! and F) and findings (H) that `SecAuditLogParts` chooses and never with a body; and the same findings in
 //! the form of an Apache error log. Existing tools read both.
 
 use crate::exchange::Exchange;
@@ -82,13 +83,20 @@ pub(crate) fn line(exchange: &Exchange<'_>, found: &Findings) -> Vec<u8> {
     let arrived: DateTime<Utc> = exchange.arrived.into();
     let request = exchange.summary();
     let redactor = &exchange.worker.shared.redactor;
+    // Without rules that ran, as after a head that is no HTTP, there is nobody to choose parts.
+    let has_part = |letter| found.audit_parts.is_empty() || found.audit_parts.contains(&letter);
     let mut headers = Map::new();
-    for (name, value) in request.headers {
+    for (name, value) in request.headers.into_iter().filter(|_| has_part(b'B')) {
         insert(&mut headers, name, value);
     }
     let mut response_headers = Map::new();
-    response_head::for_each_header(&exchange.response_head, |name, value| {
-        insert(&mut response_headers, text::from_bytes(name), redactor.header(name, value));
+    let response_head = if has_part(b'F') { exchange.response_head.as_slice() } else { &[] };
+    response_head::for_each_header(response_head, |name, value| {
+        let shown = match exchange.secrets.has_response_header(name) {
+            true => text::REDACTED.to_owned(),
+            false => redactor.header(name, &exchange.secrets.mask(value)),
+        };
+        insert(&mut response_headers, text::from_bytes(name), shown);
     });
     let line = Line {
         transaction: Transaction {
@@ -110,13 +118,19 @@ pub(crate) fn line(exchange: &Exchange<'_>, found: &Findings) -> Vec<u8> {
                 modsecurity: concat!("Parapet ", env!("CARGO_PKG_VERSION")),
                 connector: "Parapet gateway",
                 secrules_engine: if exchange.inspection.is_some() { "Enabled" } else { "Disabled" },
-                components: Vec::new(),
+                components: exchange
+                    .policy
+                    .settings()
+                    .component_signatures
+                    .iter()
+                    .map(|name| text::from_bytes(name))
+                    .collect(),
             },
             messages: found
                 .list
                 .iter()
                 .zip(&found.details)
-                .filter(|(_, details)| details.audit)
+                .filter(|(_, details)| details.audit && has_part(b'H'))
                 .map(|(finding, details)| message(finding, details))
                 .collect(),
         },

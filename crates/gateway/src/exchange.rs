@@ -16,7 +16,7 @@ use crate::sites::Site;
 use crate::target;
 use crate::worker::Worker;
 use crate::{inspection::RefusalKind, page::Page};
-use parapet_engine::{Context, EngineMode, Policy};
+use parapet_engine::{Context, EngineMode, Policy, Secrets};
 use parapet_event::Action;
 use pingora_core::protocols::Stream;
 use std::net::SocketAddr;
@@ -89,6 +89,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) blocked_by: Option<u32>,
     /// Why the gateway itself refused.
     pub(crate) fault: Option<Fault>,
+    /// What rules have declared secret, once they all have run.
+    pub(crate) secrets: Secrets,
     /// Why the upstream failed.
     pub(crate) upstream_error: Option<String>,
     /// Name of the upstream that answered.
@@ -164,6 +166,7 @@ impl<'a> Exchange<'a> {
             action: None,
             blocked_by: None,
             fault: None,
+            secrets: Secrets::default(),
             upstream_error: None,
             upstream: None,
             answered: false,
@@ -183,19 +186,19 @@ impl<'a> Exchange<'a> {
         if self.worker.shared.is_closed_by_spool() {
             return Err(Fault::new(503, "events cannot be kept, and the fail policy is closed").into());
         }
-        let verdict = self.inspect_head();
+        let verdict = self.inspect_head().await;
         // A fault wins over the verdict: the rules have seen the request, but it goes nowhere.
         if let Some(fault) = &self.head.fault {
             return Err(fault.clone().into());
         }
         if let Err(fault) = framed {
-            if verdict == Verdict::Pass {
+            if verdict.is_ok() {
                 // Refused either way; what an attack is called often only phase 2 says.
                 let _ = self.inspect_body().await;
             }
             return Err(fault.into());
         }
-        verdict.into_result()?;
+        verdict?;
         self.receive_body().await?;
         self.inspect_body().await?;
         let response = self.forward().await?;
@@ -219,7 +222,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Phase 1, also for a head that will be refused: the rules say what is wrong with it.
-    fn inspect_head(&mut self) -> Verdict {
+    async fn inspect_head(&mut self) -> Result<(), End> {
         let mode = match self.site.mode {
             Some(Mode::Off) => EngineMode::Off,
             Some(Mode::DetectionOnly) => EngineMode::DetectionOnly,
@@ -227,7 +230,7 @@ impl<'a> Exchange<'a> {
             None => self.policy.settings().engine,
         };
         if mode == EngineMode::Off {
-            return Verdict::Pass;
+            return Ok(());
         }
         let context = Context {
             unique_id: self.id.to_string(),
@@ -239,9 +242,9 @@ impl<'a> Exchange<'a> {
         let fail = self.worker.shared.config.fail_policy;
         let mut inspection = Inspection::new(Arc::clone(&self.policy), context, mode, fail);
         inspection.keep_collections(self.worker.shared.collections.clone());
-        let verdict = inspection.request_head(self.head);
+        inspection.request_head(self.head);
         self.inspection = Some(inspection);
-        verdict
+        self.run_phase(0, Inspection::head_complete).await
     }
 
     /// Phase 2, whether or not there is a body.
@@ -250,11 +253,11 @@ impl<'a> Exchange<'a> {
         self.run_phase(held, Inspection::request_complete).await
     }
 
-    /// Runs a phase that reads `held` bytes of body: here, or for a large body on another thread, so that
-    /// the other connections of this worker do not wait for it.
+    /// Runs a phase that reads `held` bytes of body: here, or on another thread, so that the other
+    /// connections of this worker do not wait for a large body or for a block list.
     pub(crate) async fn run_phase(&mut self, held: usize, phase: fn(&mut Inspection) -> Verdict) -> Result<(), End> {
         let Some(mut inspection) = self.inspection.take() else { return Ok(()) };
-        if held <= INLINE_MAX {
+        if held <= INLINE_MAX && !self.policy.asks_resolver() {
             let verdict = phase(&mut inspection);
             self.inspection = Some(inspection);
             return verdict.into_result();

@@ -9,7 +9,9 @@ use crate::fault::Fault;
 use crate::head::Head;
 use crate::text::{self, Redactor};
 use parapet_engine::persistence::CollectionStore;
-use parapet_engine::{BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Transaction};
+use parapet_engine::{
+    BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Secrets, Transaction,
+};
 use parapet_event::{Finding, ScoreEntry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -98,6 +100,10 @@ pub(crate) struct Findings {
     pub(crate) paranoia_level: u8,
     /// Whether the policy wants the transaction in the audit log.
     pub(crate) audit: bool,
+    /// The parts of the audit log that the policy wants, by their letters.
+    pub(crate) audit_parts: Vec<u8>,
+    /// What rules have declared secret.
+    pub(crate) secrets: Secrets,
 }
 
 /// One request as the engine sees it.
@@ -162,15 +168,19 @@ impl Inspection {
         }
     }
 
-    /// Phase 1.
-    pub(crate) fn request_head(&mut self, head: &Head) -> Verdict {
-        self.verdict(|transaction| {
+    /// Hands over the head of the request.
+    pub(crate) fn request_head(&mut self, head: &Head) {
+        self.guarded(|transaction| {
             transaction.request_line(head.method(), head.target(), head.protocol());
             for (name, value) in head.headers() {
                 transaction.request_header(name, value);
             }
-            transaction.process_request_headers()
-        })
+        });
+    }
+
+    /// Phase 1.
+    pub(crate) fn head_complete(&mut self) -> Verdict {
+        self.verdict(Transaction::process_request_headers)
     }
 
     /// Whether the request body is to be inspected.
@@ -228,6 +238,15 @@ impl Inspection {
         self.verdict(Transaction::process_response_body)
     }
 
+    /// What rules add before and after a response body that was inspected whole.
+    pub(crate) fn injected(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.guarded(|transaction| {
+            let (before, after) = transaction.injected();
+            (before.to_vec(), after.to_vec())
+        })
+        .filter(|(before, after)| !before.is_empty() || !after.is_empty())
+    }
+
     /// Phase 5, and everything the rules found. `max` limits the number of findings.
     pub(crate) fn finish(&mut self, elapsed: Duration, redactor: &Redactor, max: usize) -> Findings {
         if !std::mem::replace(&mut self.finished, true) {
@@ -241,6 +260,7 @@ impl Inspection {
             let count = |score: i64| u32::try_from(score.max(0)).unwrap_or(u32::MAX);
             let shown = transaction.matches().filter(|matched| matched.log || matched.auditlog).take(max);
             let (list, details) = shown.map(|matched| (finding(&matched, redactor), log_details(&matched))).unzip();
+            let audit = transaction.audit();
             Findings {
                 list,
                 details,
@@ -248,7 +268,9 @@ impl Inspection {
                 outbound_score: count(scores.outbound),
                 inbound_threshold: count(scores.inbound_threshold),
                 paranoia_level: u8::try_from(scores.paranoia_level).unwrap_or_default(),
-                audit: transaction.audit().log,
+                audit: audit.log,
+                audit_parts: audit.parts,
+                secrets: transaction.secrets().cloned().unwrap_or_default(),
             }
         })
         .unwrap_or_default()

@@ -16,6 +16,7 @@ mod client_address;
 mod collections;
 mod config;
 mod counters;
+mod dns;
 mod exchange;
 mod fault;
 mod forward;
@@ -42,5 +43,6 @@ mod worker;
 
 pub use collections::CollectionsConfig;
 pub use config::{Config, ConfigError, FailDirection, FailPolicy, Limits, Mode, Redact, SiteConfig, Timeouts};
+pub use dns::DnsResolver;
 pub use gateway::{Gateway, Traffic};
 pub use policies::PolicySet;

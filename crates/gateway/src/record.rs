@@ -22,6 +22,7 @@ impl Exchange<'_> {
             Some(inspection) => inspection.finish(self.started.elapsed(), &shared.redactor, max),
             None => Findings::default(),
         };
+        self.secrets = std::mem::take(&mut found.secrets);
         if let Some(fault) = &self.fault {
             found.list.push(fault_finding(&fault.message));
             found.details.push(LogDetails { log: true, audit: true, ..LogDetails::default() });
@@ -99,10 +100,14 @@ impl Exchange<'_> {
     pub(crate) fn summary(&self) -> RequestSummary {
         let redactor = &self.worker.shared.redactor;
         let show = |bytes: &[u8]| text::from_bytes_cut(bytes, FIELD_MAX);
-        let header = |name: &[u8]| self.head.header(name).map(show).unwrap_or_default();
+        let field = |name: &[u8], value: &[u8]| match self.secrets.has_request_header(name) {
+            true => text::REDACTED.to_owned(),
+            false => redactor.header(name, &self.secrets.mask(&value[..value.len().min(FIELD_MAX)])),
+        };
+        let header = |name: &[u8]| self.head.header(name).map(|value| field(name, value)).unwrap_or_default();
         RequestSummary {
             method: show(self.head.method()),
-            uri: redactor.text(show(self.head.target())),
+            uri: redactor.text(show(&self.secrets.mask(self.head.target()))),
             protocol: show(self.head.protocol()),
             host: header(b"host"),
             user_agent: header(b"user-agent"),
@@ -110,7 +115,7 @@ impl Exchange<'_> {
                 .head
                 .headers()
                 .take(HEADERS_MAX)
-                .map(|(name, value)| (show(name), redactor.header(name, &value[..value.len().min(FIELD_MAX)])))
+                .map(|(name, value)| (show(name), field(name, value)))
                 .collect(),
             body_bytes: self.body.reader.received,
         }

@@ -80,6 +80,13 @@ impl Exchange<'_> {
             self.hold_response(connection, reader, held).await?;
         }
         self.run_phase(held.len(), Inspection::response_complete).await?;
+        if wanted
+            && reader.is_done()
+            && let Some((before, after)) = self.inspection.as_mut().and_then(Inspection::injected)
+        {
+            held.splice(..0, before);
+            held.extend(after);
+        }
         if !wanted {
             reader.take_buffered(&mut connection.input, held).map_err(|error| broken_body(&error))?;
         }

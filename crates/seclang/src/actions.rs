@@ -5,18 +5,19 @@ use crate::ctl;
 use crate::error::{Errors, show};
 use crate::numbers::number;
 use crate::setvar;
+use crate::support::{self, Support};
 use crate::text::{Slice, Text};
 
 /// What follows an action's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Argument {
+pub(crate) enum Argument {
     Never,
     Optional,
     Required,
 }
 
 /// Every action of the ModSecurity reference manual.
-const ACTIONS: &[(&str, Argument)] = &[
+pub(crate) const ACTIONS: &[(&str, Argument)] = &[
     ("accuracy", Argument::Required),
     ("allow", Argument::Optional),
     ("append", Argument::Required),
@@ -151,6 +152,17 @@ fn one(name: Slice<'_>, value: Option<&Text<'_>>, found: &mut Actions, errors: &
         errors.unknown(name.span(), "action", given, ACTIONS.iter().map(|(name, _)| *name));
         return;
     };
+    match support::of_action(known) {
+        Support::Refused(why) => {
+            errors.hint(name.span(), format!("the action {known} is not supported"), why);
+            return;
+        }
+        Support::Idle(why) => {
+            errors.warn(name.span(), format!("the action {known} has no meaning here: {why}"));
+            return;
+        }
+        Support::Full | Support::Only(..) => {}
+    }
     let empty = value.is_none_or(|value| value.all().is_empty());
     match argument {
         Argument::Never if value.is_some() => {
@@ -185,9 +197,7 @@ fn kind(name: &str, value: Slice<'_>, errors: &mut Errors) -> Option<ActionKind>
         "capture" => ActionKind::Capture,
         "ctl" => ActionKind::Ctl(ctl::ctl(value, errors)?),
         "deny" => ActionKind::Deny,
-        "deprecatevar" => ActionKind::DeprecateVar(text()),
         "drop" => ActionKind::Drop,
-        "exec" => ActionKind::Exec(text()),
         "expirevar" => setvar::expire(value, errors)?,
         "id" => ActionKind::Id(number(value, 1, u32::MAX, errors)?),
         "initcol" => setvar::init(value, errors)?,
@@ -199,10 +209,8 @@ fn kind(name: &str, value: Slice<'_>, errors: &mut Errors) -> Option<ActionKind>
         "noauditlog" => ActionKind::NoAuditLog,
         "nolog" => ActionKind::NoLog,
         "pass" => ActionKind::Pass,
-        "pause" => ActionKind::Pause(number(value, 0, u32::MAX, errors)?),
         "phase" => ActionKind::Phase(phase(value, errors)?),
         "prepend" => ActionKind::Prepend(text()),
-        "proxy" => ActionKind::Proxy(text()),
         "redirect" => ActionKind::Redirect(text()),
         "rev" => ActionKind::Rev(text()),
         "sanitiseArg" => ActionKind::SanitiseArg(text()),
@@ -222,7 +230,6 @@ fn kind(name: &str, value: Slice<'_>, errors: &mut Errors) -> Option<ActionKind>
         "t" => ActionKind::Transformation(transformation(value, errors)?),
         "tag" => ActionKind::Tag(text()),
         "ver" => ActionKind::Ver(text()),
-        "xmlns" => ActionKind::XmlNs(text()),
         other => {
             errors.push(value.span(), format!("the action {other} is not implemented"));
             return None;

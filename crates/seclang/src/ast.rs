@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use crate::error::Warning;
+
 /// A place in a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Span {
@@ -27,6 +29,10 @@ pub struct Configuration {
     pub files: Vec<Arc<PathBuf>>,
     /// Directives in order.
     pub directives: Vec<Directive>,
+    /// Rules that came over the network, in order: no file holds them.
+    pub fetched: Vec<Vec<u8>>,
+    /// What is accepted without having a meaning here, and why.
+    pub warnings: Vec<Warning>,
 }
 
 /// A directive and its place.
@@ -203,23 +209,18 @@ pub enum ActionKind {
     Deny,
     Drop,
     Pass,
-    Pause(u32),
-    Proxy(Template),
     Redirect(Template),
     // flow
     Skip(u32),
     SkipAfter(Vec<u8>),
     // data
     Status(u16),
-    XmlNs(Vec<u8>),
     // non-disruptive
     Append(Template),
     AuditLog,
     NoAuditLog,
     Capture,
     Ctl(Ctl),
-    DeprecateVar(Vec<u8>),
-    Exec(Vec<u8>),
     ExpireVar {
         variable: CollectionKey,
         seconds: Template,
@@ -321,10 +322,7 @@ pub enum Ctl {
     AuditEngine(AuditEngine),
     /// Parts to add (`+E`), take away (`-E`) or use (`ABE`).
     AuditLogParts(Vec<u8>),
-    DebugLogLevel(u8),
     ForceRequestBodyVariable(bool),
-    HashEnforcement(bool),
-    HashEngine(bool),
     ParseXmlIntoArgs(ParseXmlIntoArgs),
     RequestBodyAccess(bool),
     RequestBodyLimit(u64),
@@ -405,33 +403,16 @@ pub enum Setting {
     ArgumentSeparator(u8),
     ArgumentsLimit(u32),
     AuditEngine(AuditEngine),
-    AuditLog(PathBuf),
-    AuditLog2(PathBuf),
-    AuditLogDirMode(Option<u32>),
-    AuditLogFileMode(Option<u32>),
-    AuditLogFormat(AuditLogFormat),
     AuditLogParts(Vec<u8>),
     AuditLogRelevantStatus(Vec<u8>),
-    AuditLogStorageDir(PathBuf),
-    AuditLogType(AuditLogType),
     CollectionTimeout(u32),
     ComponentSignature(Vec<u8>),
-    CookieFormat(u8),
-    DataDir(PathBuf),
-    DebugLog(PathBuf),
-    DebugLogLevel(u8),
+    ContentInjection(bool),
     GeoLookupDb(PathBuf),
     HttpBlKey(Vec<u8>),
     PcreMatchLimit(u32),
-    PcreMatchLimitRecursion(u32),
     ParseXmlIntoArgs(ParseXmlIntoArgs),
-    RemoteRules {
-        key: Vec<u8>,
-        url: Vec<u8>,
-    },
-    RemoteRulesFailAction(RemoteRulesFailAction),
     RequestBodyAccess(bool),
-    RequestBodyInMemoryLimit(u64),
     RequestBodyJsonDepthLimit(u32),
     RequestBodyLimit(u64),
     RequestBodyLimitAction(LimitAction),
@@ -443,62 +424,24 @@ pub enum Setting {
     ResponseBodyMimeType(Vec<Vec<u8>>),
     ResponseBodyMimeTypesClear,
     RuleEngine(EngineMode),
-    RulePerfTime(u32),
-    SensorId(Vec<u8>),
-    ServerSignature(Vec<u8>),
-    StatusEngine(bool),
     StreamInBodyInspection(bool),
     StreamOutBodyInspection(bool),
-    TmpDir(PathBuf),
-    TmpSaveUploadedFiles(bool),
     UnicodeMapFile {
         path: PathBuf,
         code_page: u32,
     },
-    UploadDir(PathBuf),
     UploadFileLimit(u32),
-    UploadFileMode(Option<u32>),
-    UploadKeepFiles(UploadKeepFiles),
     WebAppId(Vec<u8>),
-    XmlExternalEntity(bool),
-}
-
-/// `SecAuditLogFormat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs, reason = "each variant is the directive's value")]
-pub enum AuditLogFormat {
-    #[default]
-    Native,
-    Json,
-}
-
-/// `SecAuditLogType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs, reason = "each variant is the directive's value")]
-pub enum AuditLogType {
-    #[default]
-    Serial,
-    Concurrent,
-    Https,
 }
 
 /// `SecRemoteRulesFailAction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs, reason = "each variant is the directive's value")]
 pub enum RemoteRulesFailAction {
+    /// Rules that cannot be fetched are an error.
     #[default]
     Abort,
+    /// They are left out with a warning.
     Warn,
-}
-
-/// `SecUploadKeepFiles`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs, reason = "each variant is the directive's value")]
-pub enum UploadKeepFiles {
-    #[default]
-    Off,
-    On,
-    RelevantOnly,
 }
 
 pub use crate::names::{OperatorKind, Transformation, Variable};

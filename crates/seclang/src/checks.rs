@@ -9,8 +9,8 @@ use crate::text::Slice;
 
 /// Whether an action decides what happens to the transaction.
 fn is_disruptive(kind: &ActionKind) -> bool {
-    use ActionKind::{Allow, Block, Deny, Drop, Pass, Proxy, Redirect};
-    matches!(kind, Allow(_) | Block | Deny | Drop | Pass | Proxy(_) | Redirect(_))
+    use ActionKind::{Allow, Block, Deny, Drop, Pass, Redirect};
+    matches!(kind, Allow(_) | Block | Deny | Drop | Pass | Redirect(_))
 }
 
 fn id(actions: &[Action]) -> Option<(u32, Span)> {

@@ -3,15 +3,17 @@
 use crate::ast::{AuditEngine, BodyProcessor, Ctl, EngineMode, ParseXmlIntoArgs, Target};
 use crate::error::Errors;
 use crate::numbers::{choice, id_ranges, number, on_off};
+use crate::support::{self, Support};
 use crate::targets::targets;
 use crate::text::Slice;
 
 /// Every option of the ModSecurity reference manual.
-const OPTIONS: &[&str] = &[
+pub(crate) const OPTIONS: &[&str] = &[
     "auditEngine",
     "auditLogParts",
     "debugLogLevel",
     "forceRequestBodyVariable",
+    "forceResponseBodyVariable",
     "hashEnforcement",
     "hashEngine",
     "parseXmlIntoArgs",
@@ -39,7 +41,7 @@ pub(crate) const AUDIT_ENGINES: &[(&str, AuditEngine)] =
 pub(crate) const XML_INTO_ARGS: &[(&str, ParseXmlIntoArgs)] =
     &[("On", ParseXmlIntoArgs::On), ("Off", ParseXmlIntoArgs::Off), ("OnlyArgs", ParseXmlIntoArgs::OnlyArgs)];
 
-const BODY_PROCESSORS: &[(&str, BodyProcessor)] = &[
+pub(crate) const BODY_PROCESSORS: &[(&str, BodyProcessor)] = &[
     ("URLENCODED", BodyProcessor::UrlEncoded),
     ("MULTIPART", BodyProcessor::Multipart),
     ("XML", BodyProcessor::Xml),
@@ -64,13 +66,26 @@ pub(crate) fn ctl(text: Slice<'_>, errors: &mut Errors) -> Option<Ctl> {
         errors.push(option.span(), format!("ctl:{known} needs a value"));
         return None;
     }
+    match support::of_ctl(known) {
+        Support::Full => {}
+        Support::Only(only, _) if value.bytes().eq_ignore_ascii_case(only.as_bytes()) => return None,
+        Support::Only(only, why) => {
+            errors.hint(option.span(), format!("ctl:{known} is supported only as {only}"), format!("it {why}"));
+            return None;
+        }
+        Support::Idle(why) => {
+            errors.warn(option.span(), format!("ctl:{known} has no meaning here: {why}"));
+            return None;
+        }
+        Support::Refused(why) => {
+            errors.hint(option.span(), format!("ctl:{known} is not supported"), why);
+            return None;
+        }
+    }
     Some(match *known {
         "auditEngine" => Ctl::AuditEngine(choice(value, "audit engine mode", AUDIT_ENGINES, errors)?),
         "auditLogParts" => Ctl::AuditLogParts(audit_log_parts(value, true, errors)?),
-        "debugLogLevel" => Ctl::DebugLogLevel(number(value, 0, 9, errors)?),
         "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, errors)?),
-        "hashEnforcement" => Ctl::HashEnforcement(on_off(value, errors)?),
-        "hashEngine" => Ctl::HashEngine(on_off(value, errors)?),
         "parseXmlIntoArgs" => Ctl::ParseXmlIntoArgs(choice(value, "mode", XML_INTO_ARGS, errors)?),
         "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, errors)?),
         "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, 0, u64::MAX, errors)?),

@@ -8,6 +8,7 @@ use crate::ast::{DirectiveKind, IdRange, Setting, Target};
 use crate::error::{Errors, show};
 use crate::numbers::{id_ranges, number};
 use crate::settings;
+use crate::support::Support;
 use crate::targets::targets;
 use crate::text::Slice;
 
@@ -25,8 +26,14 @@ pub(crate) enum Form {
     Plain(fn(&[Slice<'_>], &mut Errors) -> Option<DirectiveKind>),
     /// By itself, into a setting.
     Value(fn(&[Slice<'_>], &mut Errors) -> Option<Setting>),
-    /// Accepted with `Off` only, because then it asks for nothing; the text says what it would do.
-    OffOnly(&'static str),
+    /// `SecRemoteRules`.
+    RemoteRules,
+    /// `SecRemoteRulesFailAction`.
+    RemoteRulesFailAction,
+    /// Accepted with one value only, because then it asks for nothing; the text says what it would do.
+    Only(&'static str, &'static str),
+    /// Accepted with a warning, because it has no meaning here; the text says why.
+    Idle(&'static str),
     /// Never accepted; the text says why or what to use.
     Refused(&'static str),
 }
@@ -47,7 +54,33 @@ const fn value(name: &'static str, parse: fn(&[Slice<'_>], &mut Errors) -> Optio
     Entry { name, arguments: (1, 1), form: Form::Value(parse) }
 }
 
+const fn idle(name: &'static str, why: &'static str) -> Entry {
+    Entry { name, arguments: ANY, form: Form::Idle(why) }
+}
+
+const fn only(name: &'static str, value: &'static str, why: &'static str) -> Entry {
+    Entry { name, arguments: (1, 1), form: Form::Only(value, why) }
+}
+
 const ANY: (usize, usize) = (0, usize::MAX);
+
+/// Why settings of ModSecurity's audit log files have no meaning.
+const AUDIT_LOG: &str =
+    "the gateway's own configuration says where the audit log goes; it is JSON, one line a transaction";
+/// Why settings of upload files have no meaning.
+const UPLOADS: &str = "uploads are inspected in memory and never written to disk";
+
+impl Entry {
+    /// How far the directive is supported.
+    pub(crate) fn support(&self) -> Support {
+        match self.form {
+            Form::Only(value, why) => Support::Only(value, why),
+            Form::Idle(why) => Support::Idle(why),
+            Form::Refused(why) => Support::Refused(why),
+            _ => Support::Full,
+        }
+    }
+}
 
 /// Every directive.
 pub(crate) const DIRECTIVES: &[Entry] = &[
@@ -57,53 +90,55 @@ pub(crate) const DIRECTIVES: &[Entry] = &[
     value("SecArgumentSeparator", settings::argument_separator),
     value("SecArgumentsLimit", settings::arguments_limit),
     value("SecAuditEngine", settings::audit_engine),
-    value("SecAuditLog", settings::audit_log),
-    value("SecAuditLog2", settings::audit_log_2),
-    value("SecAuditLogDirMode", settings::audit_log_dir_mode),
-    value("SecAuditLogFileMode", settings::audit_log_file_mode),
-    value("SecAuditLogFormat", settings::audit_log_format),
+    idle("SecAuditLog", AUDIT_LOG),
+    idle("SecAuditLog2", AUDIT_LOG),
+    idle("SecAuditLogDir", AUDIT_LOG),
+    idle("SecAuditLogDirMode", AUDIT_LOG),
+    idle("SecAuditLogFileMode", AUDIT_LOG),
+    idle("SecAuditLogFormat", AUDIT_LOG),
     value("SecAuditLogParts", settings::audit_log_parts),
     value("SecAuditLogRelevantStatus", settings::audit_log_relevant_status),
-    value("SecAuditLogStorageDir", settings::audit_log_storage_dir),
-    value("SecAuditLogType", settings::audit_log_type),
-    row(
-        "SecCacheTransformations",
-        ANY,
-        Form::Refused("every transformed value is computed once anyway; remove the line"),
-    ),
+    idle("SecAuditLogStorageDir", AUDIT_LOG),
+    idle("SecAuditLogType", AUDIT_LOG),
+    idle("SecCacheTransformations", "every transformed value is computed once per transaction anyway"),
     row("SecChrootDir", ANY, Form::Refused("use the service manager's confinement instead")),
     value("SecCollectionTimeout", settings::collection_timeout),
     value("SecComponentSignature", settings::component_signature),
-    row("SecConnEngine", (1, 1), Form::OffOnly("limits connections by rules; use the gateway's connection limits")),
+    only("SecConnEngine", "Off", "limits connections by rules; use the gateway's connection limits"),
     row("SecConnReadStateLimit", ANY, Form::Refused("use the gateway's connection limits")),
     row("SecConnWriteStateLimit", ANY, Form::Refused("use the gateway's connection limits")),
-    row("SecContentInjection", (1, 1), Form::OffOnly("changes response bodies")),
-    value("SecCookieFormat", settings::cookie_format),
-    row("SecCookieV0Separator", ANY, Form::Refused("cookies are separated by semicolons")),
-    value("SecDataDir", settings::data_dir),
-    value("SecDebugLog", settings::debug_log),
-    value("SecDebugLogLevel", settings::debug_log_level),
+    value("SecContentInjection", settings::content_injection),
+    only("SecCookieFormat", "0", "selects the cookies of RFC 2109, which browsers do not send"),
+    only("SecCookieV0Separator", ";", "would split cookies where servers do not"),
+    idle("SecDataDir", "the configuration says where persistent collections are kept"),
+    row("SecDataset", ANY, Form::Refused("put the values into a file: @pmFromFile, @ipMatchFromFile")),
+    idle("SecDebugLog", "there is no debug log; the trace of a request shows the same"),
+    idle("SecDebugLogLevel", "there is no debug log; the trace of a request shows the same"),
     row("SecDefaultAction", (1, 1), Form::Plain(default_action)),
-    row("SecDisableBackendCompression", (1, 1), Form::OffOnly("is the gateway's business")),
+    idle(
+        "SecDisableBackendCompression",
+        "the gateway asks for uncompressed responses whenever the policy reads their bodies",
+    ),
     value("SecGeoLookupDb", settings::geo_lookup_db),
     row("SecGsbLookupDb", ANY, Form::Refused("the Safe Browsing list format that it reads is no longer published")),
     row("SecGuardianLog", ANY, Form::Refused("pipe the audit log instead")),
-    row("SecHashEngine", (1, 1), Form::OffOnly("rewrites responses to sign their links")),
+    only("SecHashEngine", "Off", "rewrites responses to sign their links"),
     row("SecHashKey", ANY, Form::Refused("response signing is not supported")),
     row("SecHashMethodPm", ANY, Form::Refused("response signing is not supported")),
     row("SecHashMethodRx", ANY, Form::Refused("response signing is not supported")),
     row("SecHashParam", ANY, Form::Refused("response signing is not supported")),
     value("SecHttpBlKey", settings::http_bl_key),
-    row("SecInterceptOnError", (1, 1), Form::OffOnly("is the gateway's fail policy")),
+    only("SecIgnoreRuleCompilationErrors", "Off", "would leave out rules that are wrong"),
+    only("SecInterceptOnError", "Off", "is the gateway's fail policy"),
     row("SecMarker", (1, 1), Form::Plain(marker)),
     value("SecParseXmlIntoArgs", settings::parse_xml_into_args),
     value("SecPcreMatchLimit", settings::pcre_match_limit),
-    value("SecPcreMatchLimitRecursion", settings::pcre_match_limit_recursion),
+    idle("SecPcreMatchLimitRecursion", "no pattern is matched by recursion; SecPcreMatchLimit bounds backtracking"),
     row("SecReadStateLimit", ANY, Form::Refused("use the gateway's connection limits")),
-    row("SecRemoteRules", (2, 2), Form::Value(settings::remote_rules)),
-    value("SecRemoteRulesFailAction", settings::remote_rules_fail_action),
+    row("SecRemoteRules", (2, 2), Form::RemoteRules),
+    row("SecRemoteRulesFailAction", (1, 1), Form::RemoteRulesFailAction),
     value("SecRequestBodyAccess", settings::request_body_access),
-    value("SecRequestBodyInMemoryLimit", settings::request_body_in_memory_limit),
+    idle("SecRequestBodyInMemoryLimit", "bodies are inspected in memory, within the gateway's budget for all of them"),
     value("SecRequestBodyJsonDepthLimit", settings::request_body_json_depth_limit),
     value("SecRequestBodyLimit", settings::request_body_limit),
     value("SecRequestBodyLimitAction", settings::request_body_limit_action),
@@ -116,8 +151,8 @@ pub(crate) const DIRECTIVES: &[Entry] = &[
     row("SecResponseBodyMimeTypesClear", (0, 0), Form::Value(settings::response_body_mime_types_clear)),
     row("SecRule", (2, 3), Form::Rule),
     value("SecRuleEngine", settings::rule_engine),
-    row("SecRuleInheritance", (1, 1), Form::OffOnly("belongs to Apache's per-directory configuration")),
-    value("SecRulePerfTime", settings::rule_perf_time),
+    idle("SecRuleInheritance", "it belongs to Apache's per-directory configuration"),
+    idle("SecRulePerfTime", "the trace of a request shows what each rule does"),
     row("SecRuleRemoveById", (1, usize::MAX), Form::Plain(remove_by_id)),
     row("SecRuleRemoveByMsg", (1, 1), Form::Plain(remove_by_msg)),
     row("SecRuleRemoveByTag", (1, 1), Form::Plain(remove_by_tag)),
@@ -126,22 +161,23 @@ pub(crate) const DIRECTIVES: &[Entry] = &[
     row("SecRuleUpdateTargetById", (2, 2), Form::Plain(update_target_by_id)),
     row("SecRuleUpdateTargetByMsg", (2, 2), Form::Plain(update_target_by_msg)),
     row("SecRuleUpdateTargetByTag", (2, 2), Form::Plain(update_target_by_tag)),
-    value("SecSensorId", settings::sensor_id),
-    value("SecServerSignature", settings::server_signature),
-    value("SecStatusEngine", settings::status_engine),
+    idle("SecRxPreFilter", "patterns are always filtered by their literals first"),
+    idle("SecSensorId", "events carry the name of the gateway's instance"),
+    idle("SecServerSignature", "the Server header is the upstream's"),
+    idle("SecStatusEngine", "nobody receives the status reports any more"),
     value("SecStreamInBodyInspection", settings::stream_in_body_inspection),
     value("SecStreamOutBodyInspection", settings::stream_out_body_inspection),
-    value("SecTmpDir", settings::tmp_dir),
-    value("SecTmpSaveUploadedFiles", settings::tmp_save_uploaded_files),
+    idle("SecTmpDir", UPLOADS),
+    idle("SecTmpSaveUploadedFiles", UPLOADS),
     row("SecUnicodeCodePage", ANY, Form::Refused("name the code page as second argument of SecUnicodeMapFile")),
     row("SecUnicodeMapFile", (1, 2), Form::Value(settings::unicode_map_file)),
-    value("SecUploadDir", settings::upload_dir),
+    idle("SecUploadDir", UPLOADS),
     value("SecUploadFileLimit", settings::upload_file_limit),
-    value("SecUploadFileMode", settings::upload_file_mode),
-    value("SecUploadKeepFiles", settings::upload_keep_files),
+    idle("SecUploadFileMode", UPLOADS),
+    only("SecUploadKeepFiles", "Off", "would write uploads to disk; they are inspected in memory"),
     value("SecWebAppId", settings::web_app_id),
     row("SecWriteStateLimit", ANY, Form::Refused("use the gateway's connection limits")),
-    value("SecXmlExternalEntity", settings::xml_external_entity),
+    only("SecXmlExternalEntity", "Off", "would fetch what the body of a request names"),
 ];
 
 /// Finds a row, and checks the number of arguments.

@@ -24,10 +24,25 @@ pub struct ParseError {
     pub hint: Option<String>,
 }
 
+/// Something in a configuration that is accepted but does not do what it would do in ModSecurity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", .file.display())]
+pub struct Warning {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in bytes, from 1.
+    pub column: u32,
+    /// What has no meaning, and why.
+    pub message: String,
+}
+
 /// Collects errors while parsing goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     found: Vec<(Span, String, Option<String>)>,
+    warnings: Vec<(Span, String)>,
 }
 
 impl Errors {
@@ -49,6 +64,24 @@ impl Errors {
     ) {
         let hint = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
         self.add(span, format!("unknown {what} `{}`", show(name)), hint);
+    }
+
+    /// Notes what is accepted without a meaning.
+    pub(crate) fn warn(&mut self, span: Span, message: impl Into<String>) {
+        if self.warnings.len() < MAX_ERRORS {
+            self.warnings.push((span, message.into()));
+        }
+    }
+
+    /// Turns the spans of warnings into places.
+    pub(crate) fn warnings(&self, files: &[Arc<PathBuf>]) -> Vec<Warning> {
+        let place = |(span, message): &(Span, String)| Warning {
+            file: files.get(span.file as usize).map(|file| file.to_path_buf()).unwrap_or_default(),
+            line: span.line,
+            column: span.column,
+            message: message.clone(),
+        };
+        self.warnings.iter().map(place).collect()
     }
 
     fn add(&mut self, span: Span, message: String, hint: Option<String>) {

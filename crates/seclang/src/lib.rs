@@ -23,11 +23,12 @@ mod operators;
 mod parser;
 mod settings;
 mod setvar;
+pub mod support;
 mod targets;
 mod text;
 
 pub use ast::Configuration;
-pub use error::ParseError;
+pub use error::{ParseError, Warning};
 pub use loader::{Loader, NoFiles};
 pub use parser::{parse, parse_all, parse_all_in, parse_str};
 pub use text::Dialect;

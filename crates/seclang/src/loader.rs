@@ -9,6 +9,13 @@ pub trait Loader {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Paths that match a pattern (`*`, `?`, `[…]` in any component), sorted; empty when none do.
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Content of an `https:` address that a configuration names: rules of `SecRemoteRules`, sent for
+    /// with their key, or the file of a `…FromFile` operator, whose key is empty. Without an
+    /// implementation there is no network.
+    fn fetch(&self, url: &str, key: &str) -> io::Result<Vec<u8>> {
+        let _ = key;
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("{url}: nothing is fetched over the network here")))
+    }
 }
 
 /// A loader that has no files, for text that includes nothing.

@@ -26,16 +26,17 @@ macro_rules! names {
 }
 
 names! {
-    /// Variables of the ModSecurity v3 reference manual.
+    /// Variables of the ModSecurity v3 reference manual and of Coraza.
     Variable {
         Args = "ARGS", ArgsCombinedSize = "ARGS_COMBINED_SIZE", ArgsGet = "ARGS_GET",
-        ArgsGetNames = "ARGS_GET_NAMES", ArgsNames = "ARGS_NAMES", ArgsPost = "ARGS_POST",
+        ArgsGetNames = "ARGS_GET_NAMES", ArgsNames = "ARGS_NAMES", ArgsPath = "ARGS_PATH",
+        ArgsPost = "ARGS_POST",
         ArgsPostNames = "ARGS_POST_NAMES", AuthType = "AUTH_TYPE", Duration = "DURATION", Env = "ENV",
         Files = "FILES", FilesCombinedSize = "FILES_COMBINED_SIZE", FilesNames = "FILES_NAMES",
         FilesSizes = "FILES_SIZES", FilesTmpNames = "FILES_TMPNAMES",
         FilesTmpContent = "FILES_TMP_CONTENT", FullRequest = "FULL_REQUEST",
         FullRequestLength = "FULL_REQUEST_LENGTH", Geo = "GEO", Global = "GLOBAL",
-        HighestSeverity = "HIGHEST_SEVERITY", InboundDataError = "INBOUND_DATA_ERROR", Ip = "IP",
+        HighestSeverity = "HIGHEST_SEVERITY", InboundDataError = "INBOUND_DATA_ERROR", Ip = "IP", Json = "JSON",
         MatchedVar = "MATCHED_VAR", MatchedVarName = "MATCHED_VAR_NAME", MatchedVars = "MATCHED_VARS",
         MatchedVarsNames = "MATCHED_VARS_NAMES", ModsecBuild = "MODSEC_BUILD",
         MscPcreError = "MSC_PCRE_ERROR", MscPcreLimitsExceeded = "MSC_PCRE_LIMITS_EXCEEDED",
@@ -65,33 +66,38 @@ names! {
         RequestHeaders = "REQUEST_HEADERS", RequestHeadersNames = "REQUEST_HEADERS_NAMES",
         RequestLine = "REQUEST_LINE", RequestMethod = "REQUEST_METHOD",
         RequestProtocol = "REQUEST_PROTOCOL", RequestUri = "REQUEST_URI",
-        RequestUriRaw = "REQUEST_URI_RAW", Resource = "RESOURCE", ResponseBody = "RESPONSE_BODY",
+        RequestUriRaw = "REQUEST_URI_RAW", ResBodyError = "RES_BODY_ERROR",
+        ResBodyErrorMsg = "RES_BODY_ERROR_MSG", ResBodyProcessor = "RES_BODY_PROCESSOR",
+        ResBodyProcessorError = "RES_BODY_PROCESSOR_ERROR",
+        ResBodyProcessorErrorMsg = "RES_BODY_PROCESSOR_ERROR_MSG", Resource = "RESOURCE",
+        ResponseArgs = "RESPONSE_ARGS", ResponseBody = "RESPONSE_BODY",
         ResponseContentLength = "RESPONSE_CONTENT_LENGTH",
         ResponseContentType = "RESPONSE_CONTENT_TYPE", ResponseHeaders = "RESPONSE_HEADERS",
         ResponseHeadersNames = "RESPONSE_HEADERS_NAMES", ResponseProtocol = "RESPONSE_PROTOCOL",
-        ResponseStatus = "RESPONSE_STATUS", Rule = "RULE", ServerAddr = "SERVER_ADDR",
+        ResponseStatus = "RESPONSE_STATUS", ResponseXml = "RESPONSE_XML", Rule = "RULE", ServerAddr = "SERVER_ADDR",
         ServerName = "SERVER_NAME", ServerPort = "SERVER_PORT", Session = "SESSION",
         SessionId = "SESSIONID", StatusLine = "STATUS_LINE", StreamInputBody = "STREAM_INPUT_BODY",
         StreamOutputBody = "STREAM_OUTPUT_BODY", Time = "TIME", TimeDay = "TIME_DAY",
         TimeEpoch = "TIME_EPOCH", TimeHour = "TIME_HOUR", TimeMin = "TIME_MIN", TimeMon = "TIME_MON",
         TimeSec = "TIME_SEC", TimeWday = "TIME_WDAY", TimeYear = "TIME_YEAR", Tx = "TX",
-        UniqueId = "UNIQUE_ID", UrlencodedError = "URLENCODED_ERROR", User = "USER",
+        UniqueId = "UNIQUE_ID", UriParseError = "URI_PARSE_ERROR", UrlencodedError = "URLENCODED_ERROR", User = "USER",
         UserId = "USERID", WebappId = "WEBAPPID", WebserverErrorLog = "WEBSERVER_ERROR_LOG",
         Xml = "XML",
     }
 }
 
 names! {
-    /// Operators of the ModSecurity v3 reference manual; aliases are resolved by the parser.
+    /// Operators of the ModSecurity v3 reference manual and of Coraza; aliases are resolved by the parser.
     OperatorKind {
         BeginsWith = "beginsWith", Contains = "contains", ContainsWord = "containsWord",
         DetectSqli = "detectSQLi", DetectXss = "detectXSS", EndsWith = "endsWith", Eq = "eq",
         FuzzyHash = "fuzzyHash", Ge = "ge", GeoLookup = "geoLookup", GsbLookup = "gsbLookup", Gt = "gt",
-        InspectFile = "inspectFile", IpMatch = "ipMatch", IpMatchFromFile = "ipMatchFromFile",
-        Le = "le", Lt = "lt", NoMatch = "noMatch", Pm = "pm", PmFromFile = "pmFromFile", Rbl = "rbl",
-        Rsub = "rsub", Rx = "rx", RxGlobal = "rxGlobal", StrEq = "streq", StrMatch = "strmatch",
+        InspectFile = "inspectFile", IpMatch = "ipMatch", IpMatchFromDataset = "ipMatchFromDataset",
+        IpMatchFromFile = "ipMatchFromFile",
+        Le = "le", Lt = "lt", NoMatch = "noMatch", Pm = "pm", PmFromDataset = "pmFromDataset", PmFromFile = "pmFromFile", Rbl = "rbl",
+        RestPath = "restpath", Rsub = "rsub", Rx = "rx", RxGlobal = "rxGlobal", StrEq = "streq", StrMatch = "strmatch",
         UnconditionalMatch = "unconditionalMatch", ValidateByteRange = "validateByteRange",
-        ValidateDtd = "validateDTD", ValidateHash = "validateHash", ValidateSchema = "validateSchema",
+        ValidateDtd = "validateDTD", ValidateHash = "validateHash", ValidateNid = "validateNid", ValidateSchema = "validateSchema",
         ValidateUrlEncoding = "validateUrlEncoding", ValidateUtf8Encoding = "validateUtf8Encoding",
         VerifyCc = "verifyCC", VerifyCpf = "verifyCPF", VerifySsn = "verifySSN",
         VerifySvnr = "verifySVNR", Within = "within",

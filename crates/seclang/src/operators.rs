@@ -3,6 +3,7 @@
 use crate::ast::{Operator, OperatorKind};
 use crate::error::Errors;
 use crate::lines::is_blank;
+use crate::support::{self, Support};
 use crate::text::Slice;
 
 /// Other names of operators.
@@ -15,13 +16,11 @@ const NEED_ARGUMENT: &[OperatorKind] = &[
     OperatorKind::PmFromFile,
     OperatorKind::IpMatch,
     OperatorKind::IpMatchFromFile,
-    OperatorKind::InspectFile,
     OperatorKind::Rbl,
     OperatorKind::ValidateByteRange,
-    OperatorKind::ValidateDtd,
-    OperatorKind::ValidateSchema,
     OperatorKind::FuzzyHash,
-    OperatorKind::Rsub,
+    OperatorKind::RestPath,
+    OperatorKind::ValidateNid,
 ];
 
 /// Parses the second argument of `SecRule`.
@@ -39,6 +38,10 @@ pub(crate) fn operator(text: Slice<'_>, errors: &mut Errors) -> Operator {
     let name = text.part(1, length);
     let argument = skip_blanks(text.from(length));
     let kind = kind(name, errors);
+    if let Support::Refused(why) = support::of_operator(kind) {
+        errors.hint(span, format!("the operator @{} is not supported", kind.name()), why);
+        return Operator { span, negated, kind, argument: Vec::new() };
+    }
     if argument.trim().is_empty() && NEED_ARGUMENT.contains(&kind) {
         errors.push(span, format!("the operator @{} needs an argument", kind.name()));
     }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::actions::actions;
-use crate::ast::{Configuration, Directive, DirectiveKind, Link, Operator, OperatorKind, Rule, Span};
+use crate::ast::{
+    Configuration, Directive, DirectiveKind, Link, Operator, OperatorKind, RemoteRulesFailAction, Rule, Span,
+};
 use crate::checks::{self, Whole};
 use crate::directives::{self, Form, argument};
 use crate::error::{Errors, ParseError, show};
 use crate::lines::{Line, Lines};
 use crate::loader::Loader;
+use crate::numbers::choice;
 use crate::operators::operator;
 use crate::settings::path_from_bytes;
 use crate::targets::targets;
@@ -66,6 +69,9 @@ pub fn parse_str(name: &str, text: &[u8], loader: &dyn Loader) -> Result<Configu
     parser.finish()
 }
 
+const FAIL_ACTIONS: &[(&str, RemoteRulesFailAction)] =
+    &[("Abort", RemoteRulesFailAction::Abort), ("Warn", RemoteRulesFailAction::Warn)];
+
 /// A rule whose chain is not complete yet.
 struct OpenChain {
     span: Span,
@@ -91,6 +97,8 @@ struct Parser<'l> {
     pending: Vec<(PathBuf, Span, usize)>,
     chain: Option<OpenChain>,
     bytes: usize,
+    /// What happens when remote rules cannot be fetched.
+    fail_action: RemoteRulesFailAction,
 }
 
 impl<'l> Parser<'l> {
@@ -105,6 +113,7 @@ impl<'l> Parser<'l> {
             pending: Vec::new(),
             chain: None,
             bytes: 0,
+            fail_action: RemoteRulesFailAction::default(),
         }
     }
 
@@ -197,12 +206,19 @@ impl<'l> Parser<'l> {
                     self.add(span, DirectiveKind::Setting(setting));
                 }
             }
-            Form::OffOnly(why) => {
-                if !arguments.iter().all(|argument| argument.bytes().eq_ignore_ascii_case(b"Off")) {
-                    let message = format!("{} is supported only as Off", entry.name);
+            Form::RemoteRules => self.remote_rules(span, arguments),
+            Form::RemoteRulesFailAction => {
+                let value = argument(arguments, 0);
+                let found = value.and_then(|value| choice(value, "fail action", FAIL_ACTIONS, &mut self.errors));
+                self.fail_action = found.unwrap_or(self.fail_action);
+            }
+            Form::Only(value, why) => {
+                if !arguments.iter().all(|argument| argument.bytes().eq_ignore_ascii_case(value.as_bytes())) {
+                    let message = format!("{} is supported only as {value}", entry.name);
                     self.errors.hint(span, message, format!("it {why}"));
                 }
             }
+            Form::Idle(why) => self.errors.warn(span, format!("{} has no meaning here: {why}", entry.name)),
             Form::Refused(why) => {
                 self.errors.hint(span, format!("{} is not supported", entry.name), why);
             }
@@ -302,6 +318,44 @@ impl<'l> Parser<'l> {
         self.pending.extend(found.into_iter().rev().map(|path| (path, span, depth)));
     }
 
+    /// `SecRemoteRules KEY URL`: the rules stand where the directive does.
+    fn remote_rules(&mut self, span: Span, arguments: &[Slice<'_>]) {
+        let (Some(key), Some(url)) = (argument(arguments, 0), argument(arguments, 1)) else { return };
+        let text = |slice: Slice<'_>| String::from_utf8_lossy(slice.bytes()).into_owned();
+        let address = text(url);
+        if !address.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")) {
+            let message = format!("`{}` is no https: address", show(url.bytes()));
+            self.errors.hint(url.span(), message, "rules are fetched only over HTTPS");
+            return;
+        }
+        if self.sources.len() >= MAX_DEPTH || self.configuration.files.len() >= MAX_FILES {
+            self.errors.push(span, "too many files include one another");
+            return;
+        }
+        let path = PathBuf::from(&address);
+        if self.sources.iter().any(|source| *source.path == path) {
+            self.errors.push(span, format!("{address} includes itself"));
+            return;
+        }
+        match (self.loader.fetch(&address, &text(key)), self.fail_action) {
+            (Ok(rules), _) => {
+                self.configuration.fetched.push(rules.clone());
+                self.open(path, rules);
+            }
+            (Err(error), RemoteRulesFailAction::Warn) => {
+                self.errors.warn(url.span(), format!("the remote rules are left out: {error}"));
+            }
+            (Err(error), RemoteRulesFailAction::Abort) => {
+                let message = format!("cannot fetch the remote rules: {error}");
+                self.errors.hint(
+                    url.span(),
+                    message,
+                    "SecRemoteRulesFailAction Warn before it would start without them",
+                );
+            }
+        }
+    }
+
     fn open_included(&mut self, path: PathBuf, span: Span) {
         if self.sources.iter().any(|source| *source.path == path) {
             let message = format!("{} includes itself", path.display());
@@ -335,6 +389,7 @@ impl<'l> Parser<'l> {
         }
         self.whole.finish(&mut self.errors);
         if self.errors.is_empty() {
+            self.configuration.warnings = self.errors.warnings(&self.configuration.files);
             Ok(self.configuration)
         } else {
             Err(self.errors.resolve(&self.configuration.files))

@@ -2,7 +2,11 @@
 
 use crate::ast::{Selector, Target, TargetMode, Variable};
 use crate::error::{Errors, show};
+use crate::support::{self, Support};
 use crate::text::Slice;
+
+/// Other names of variables.
+const ALIASES: &[(&str, Variable)] = &[("STATUS", Variable::ResponseStatus), ("REQUEST_XML", Variable::Xml)];
 
 /// Variables that have members and so take a selector.
 const COLLECTIONS: &[Variable] = &[
@@ -10,6 +14,7 @@ const COLLECTIONS: &[Variable] = &[
     Variable::ArgsGet,
     Variable::ArgsGetNames,
     Variable::ArgsNames,
+    Variable::ArgsPath,
     Variable::ArgsPost,
     Variable::ArgsPostNames,
     Variable::Env,
@@ -31,8 +36,10 @@ const COLLECTIONS: &[Variable] = &[
     Variable::RequestHeaders,
     Variable::RequestHeadersNames,
     Variable::Resource,
+    Variable::ResponseArgs,
     Variable::ResponseHeaders,
     Variable::ResponseHeadersNames,
+    Variable::ResponseXml,
     Variable::Rule,
     Variable::Session,
     Variable::Tx,
@@ -94,7 +101,21 @@ fn target<'t>(rest: Slice<'t>, errors: &mut Errors) -> (Option<Target>, Slice<'t
 
 fn variable(name: Slice<'_>, errors: &mut Errors) -> Option<Variable> {
     let bytes = name.bytes();
-    let found = Variable::from_name(bytes);
+    let alias = || {
+        let found = ALIASES.iter().find(|(alias, _)| alias.as_bytes().eq_ignore_ascii_case(bytes));
+        found.map(|(_, variable)| *variable)
+    };
+    let found = Variable::from_name(bytes).or_else(alias);
+    match found.map(support::of_variable) {
+        Some(Support::Idle(why)) => {
+            errors.warn(name.span(), format!("{} has no meaning here: {why}", show(bytes)));
+        }
+        Some(Support::Refused(why)) => {
+            errors.hint(name.span(), format!("the variable {} is not supported", show(bytes)), why);
+            return None;
+        }
+        _ => {}
+    }
     if found.is_none() {
         if bytes.is_empty() {
             errors.push(name.span(), "a variable name is missing");
@@ -107,7 +128,7 @@ fn variable(name: Slice<'_>, errors: &mut Errors) -> Option<Variable> {
 
 /// Parses what follows the colon.
 fn selector<'t>(variable: Option<Variable>, rest: Slice<'t>, errors: &mut Errors) -> (Option<Selector>, Slice<'t>) {
-    if variable == Some(Variable::Xml) {
+    if matches!(variable, Some(Variable::Xml | Variable::ResponseXml)) {
         let (path, next) = until_separator(rest);
         return (Some(Selector::XPath(path.bytes().to_vec())), next);
     }

@@ -10,3 +10,4 @@ mod multipart_disposition;
 pub(crate) mod urlencoded;
 pub(crate) mod xml;
 mod xml_encoding;
+pub(crate) mod xpath;

@@ -46,7 +46,7 @@ pub fn operator(input: &[u8]) {
     };
     let shown = || format!("@{name} {} on {}", argument.escape_ascii(), value.escape_ascii());
     let (operator, hir) = match name {
-        "rx" => match Rx::compile_parsed(&argument) {
+        "rx" => match Rx::compile_parsed(&argument, None) {
             Ok((rx, hir)) => (Operator::Rx(Arc::new(rx)), hir),
             Err(_) => return,
         },

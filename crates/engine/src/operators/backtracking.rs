@@ -26,14 +26,17 @@ pub(crate) struct Backtracking {
     pattern: String,
     /// The pattern with each limit, as far as it was needed.
     attempts: [OnceLock<Option<Regex>>; TRIES.len()],
+    /// `SecPcreMatchLimit`: ways that may be tried from each byte at which a match can begin. The first
+    /// attempt is made in any case.
+    match_limit: Option<u32>,
 }
 
 impl Backtracking {
     /// Compiles a pattern; the error says what is wrong with it.
-    pub(crate) fn compile(pattern: String) -> Result<Backtracking, String> {
+    pub(crate) fn compile(pattern: String, match_limit: Option<u32>) -> Result<Backtracking, String> {
         let first = build(&pattern, TRIES[0]).map_err(|error| error.to_string())?;
         let attempts = [OnceLock::from(Some(first)), OnceLock::new(), OnceLock::new()];
-        Ok(Backtracking { pattern, attempts })
+        Ok(Backtracking { pattern, attempts, match_limit })
     }
 
     /// Whether the pattern is found in the value.
@@ -53,9 +56,14 @@ impl Backtracking {
 
     fn attempt<T>(&self, value: &[u8], search: impl Fn(&Regex) -> Result<T, fancy_regex::Error>) -> Result<T, GivenUp> {
         let mut spent = 0;
+        let allowed =
+            self.match_limit.map_or(u64::MAX, |limit| u64::from(limit).saturating_mul(value.len() as u64 + 1));
         let enough = value.len().saturating_mul(TRIES_PER_BYTE);
         for (position, (attempt, tries)) in self.attempts.iter().zip(TRIES).enumerate() {
             if position > 1 && TRIES.get(position - 1).is_some_and(|before| *before >= enough) {
+                break;
+            }
+            if position > 0 && tries as u64 > allowed {
                 break;
             }
             let regex = attempt.get_or_init(|| build(&self.pattern, tries).ok());
@@ -83,7 +91,15 @@ mod tests {
     use super::*;
 
     fn pattern(text: &str) -> Backtracking {
-        Backtracking::compile(text.to_owned()).unwrap()
+        Backtracking::compile(text.to_owned(), None).unwrap()
+    }
+
+    #[test]
+    fn the_match_limit_counts_from_each_beginning() {
+        let limited = Backtracking::compile(r"^(?:(a+)\1?)+b".to_owned(), Some(1_000)).unwrap();
+        assert_eq!(limited.is_match(&[b'a'; 50]).unwrap_err().steps, 2_000 * STEPS_PER_TRY);
+        assert_eq!(limited.is_match(&[b'a'; 150]).unwrap_err().steps, 102_000 * STEPS_PER_TRY);
+        assert_eq!(limited.is_match(b"aab"), Ok(true));
     }
 
     #[test]

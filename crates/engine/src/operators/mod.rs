@@ -10,10 +10,14 @@ mod contains_word;
 mod detect_sqli;
 mod detect_xss;
 mod ends_with;
+pub(crate) mod fuzzy_hash;
+mod geo_lookup;
 mod ip_match;
 pub(crate) mod numeric;
 mod pcre_syntax;
 pub(crate) mod pm;
+mod rbl;
+mod rest_path;
 pub(crate) mod rx;
 mod sqli_fold;
 mod sqli_gate;
@@ -21,6 +25,7 @@ mod sqli_phrases;
 mod str_eq;
 mod str_match;
 mod validate_byte_range;
+pub(crate) mod validate_nid;
 mod validate_url_encoding;
 mod validate_utf8_encoding;
 mod verify_cc;
@@ -43,8 +48,13 @@ pub(crate) use {
 use parapet_seclang::ast::OperatorKind;
 use smallvec::SmallVec;
 
+pub(crate) use fuzzy_hash::FuzzyHash;
+pub(crate) use geo_lookup::GeoLookup;
 pub(crate) use ip_match::IpMatch;
 pub(crate) use pm::Pm;
+pub(crate) use rbl::Rbl;
+pub use rbl::Resolver;
+pub(crate) use rest_path::RestPath;
 pub(crate) use rx::Rx;
 pub(crate) use validate_byte_range::ValidateByteRange;
 
@@ -76,10 +86,27 @@ pub(crate) enum Operator {
     ValidateUtf8Encoding,
     /// `@verifyCC` and its kind: candidates by pattern, then a checksum.
     Verify(Checksum, Arc<Rx>),
+    /// `@fuzzyHash`.
+    FuzzyHash(Arc<FuzzyHash>),
+    /// A test that the value alone does not decide, or that sets variables.
+    Lookup(Lookup),
     /// `@unconditionalMatch`.
     Always,
-    /// `@noMatch`, and operators whose database or resolver is not configured.
+    /// `@noMatch`.
     Never,
+}
+
+/// Steps for asking a database or a resolver.
+const LOOKUP_STEPS: u64 = 1_000;
+
+/// Tests that the value alone does not decide, or that set variables. The transaction makes them.
+pub(crate) enum Lookup {
+    /// `@geoLookup`.
+    Geo(Arc<GeoLookup>),
+    /// `@rbl`.
+    Rbl(Rbl),
+    /// `@restpath`.
+    RestPath(Box<RestPath>),
 }
 
 /// Comparisons with text.
@@ -127,6 +154,8 @@ pub(crate) enum Checksum {
     Ssn,
     /// Austrian social security number.
     Svnr,
+    /// Chilean RUT.
+    Rut,
 }
 
 impl Text {
@@ -200,6 +229,7 @@ impl Checksum {
             Checksum::Cpf => verify_cpf::verify(candidate),
             Checksum::Ssn => verify_ssn::verify(candidate),
             Checksum::Svnr => verify_svnr::verify(candidate),
+            Checksum::Rut => validate_nid::verify_rut(candidate),
         }
     }
 }
@@ -215,7 +245,8 @@ impl Operator {
             Operator::Rx(rx) | Operator::RxGlobal(rx) => return rx.is_match(value),
             Operator::RxMacro => match Rx::compile(argument) {
                 Ok(rx) => return rx.is_match(value),
-                Err(_) => false,
+                // What the macros gave is no pattern.
+                Err(_) => return Err(GivenUp { steps: 0 }),
             },
             Operator::Pm(pm) => pm.find(value).is_some(),
             Operator::Text(text) => text.matches(argument, value),
@@ -227,8 +258,9 @@ impl Operator {
             Operator::ValidateUrlEncoding => validate_url_encoding::matches(value),
             Operator::ValidateUtf8Encoding => validate_utf8_encoding::matches(value),
             Operator::Verify(checksum, rx) => verified(*checksum, rx, value)?.is_some(),
+            Operator::FuzzyHash(hash) => hash.matches(value),
             Operator::Always => true,
-            Operator::Never => false,
+            Operator::Lookup(_) | Operator::Never => false,
         })
     }
 
@@ -256,6 +288,9 @@ impl Operator {
             Operator::RxMacro => rx::COMPILE_STEPS * (1 + argument.len() as u64) + rx::STEPS_PER_BYTE * length,
             Operator::DetectSqli => 16 * length,
             Operator::DetectXss => 8 * length,
+            // Hashing it is linear; a hash, whatever the value, is compared with each of the list.
+            Operator::FuzzyHash(hash) => 16 * length + hash.compare_steps(),
+            Operator::Lookup(_) => LOOKUP_STEPS + length,
             Operator::Text(_) => argument.len() as u64 + length,
             Operator::Pm(_)
             | Operator::IpMatch(_)
@@ -268,8 +303,7 @@ impl Operator {
 
     /// What a value that passed the test gives to `TX.0` to `TX.9`.
     pub(crate) fn captures(&self, argument: &[u8], value: &[u8], out: &mut Captures) {
-        out.groups.clear();
-        out.text.clear();
+        out.clear();
         match self {
             Operator::Rx(rx) => rx.captures(value, out),
             Operator::RxGlobal(rx) => rx.all_captures(value, out),
@@ -288,7 +322,7 @@ impl Operator {
                     out.push_text(&fingerprint);
                 }
             }
-            Operator::DetectXss => out.push_range(0, value.len()),
+            Operator::DetectXss | Operator::Lookup(Lookup::Rbl(_)) => out.push_range(0, value.len()),
             Operator::Verify(checksum, rx) => {
                 if let Ok(Some((start, end))) = verified(*checksum, rx, value) {
                     out.push_range(start, end);
@@ -308,6 +342,7 @@ impl Operator {
                 | Operator::Pm(_)
                 | Operator::DetectSqli
                 | Operator::DetectXss
+                | Operator::Lookup(Lookup::Rbl(_))
                 | Operator::Verify(..)
         )
     }
@@ -347,6 +382,11 @@ enum Group {
 }
 
 impl Captures {
+    fn clear(&mut self) {
+        self.groups.clear();
+        self.text.clear();
+    }
+
     fn push_range(&mut self, start: usize, end: usize) {
         match (u32::try_from(start), u32::try_from(end)) {
             (Ok(start), Ok(end)) => self.groups.push(Group::Range(start, end)),

@@ -40,14 +40,14 @@ enum Engine {
 impl Rx {
     /// Compiles a pattern; the error says what is wrong with it.
     pub(crate) fn compile(pattern: &[u8]) -> Result<Rx, String> {
-        Rx::compile_parsed(pattern).map(|(rx, _)| rx)
+        Rx::compile_parsed(pattern, None).map(|(rx, _)| rx)
     }
 
-    /// As [`Rx::compile`]; a linear pattern's syntax tree comes with it, for the prefilter.
-    pub(crate) fn compile_parsed(pattern: &[u8]) -> Result<(Rx, Option<Hir>), String> {
+    /// As [`Rx::compile`], with a limit for backtracking (`SecPcreMatchLimit`); a linear pattern's syntax tree comes with it, for the prefilter.
+    pub(crate) fn compile_parsed(pattern: &[u8], match_limit: Option<u32>) -> Result<(Rx, Option<Hir>), String> {
         let translated = translate(pattern)?;
         if translated.backtracking {
-            let engine = Engine::Backtracking(Backtracking::compile(translated.pattern)?);
+            let engine = Engine::Backtracking(Backtracking::compile(translated.pattern, match_limit)?);
             return Ok((Rx { engine }, None));
         }
         let hir = parse(&translated.pattern)?;

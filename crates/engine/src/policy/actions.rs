@@ -3,7 +3,7 @@
 use parapet_seclang::ast::{self, ActionKind, Transformation};
 
 use super::names::Names;
-use super::rule::{Change, Ctl, Disruptive, Effect, Meta};
+use super::rule::{Change, Ctl, Disruptive, Effect, Meta, Secret};
 use super::template::Template;
 use crate::variables::persistent;
 
@@ -15,11 +15,20 @@ pub(crate) struct Defaults {
     log: bool,
     auditlog: bool,
     transformations: Vec<Transformation>,
+    /// Tags, and what each rule does when it matches.
+    pub(crate) others: Vec<ast::Action>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Defaults { disruptive: None, status: None, log: true, auditlog: true, transformations: Vec::new() }
+        Defaults {
+            disruptive: None,
+            status: None,
+            log: true,
+            auditlog: true,
+            transformations: Vec::new(),
+            others: Vec::new(),
+        }
     }
 }
 
@@ -39,7 +48,7 @@ impl Defaults {
                 ActionKind::Transformation(Some(transformation)) => defaults.transformations.push(*transformation),
                 ActionKind::Transformation(None) => defaults.transformations.clear(),
                 kind if is_disruptive(kind) => defaults.disruptive = Some(kind.clone()),
-                _ => {}
+                _ => defaults.others.push(action.clone()),
             }
         }
         (phase, defaults)
@@ -54,7 +63,6 @@ fn is_disruptive(kind: &ActionKind) -> bool {
             | ActionKind::Deny
             | ActionKind::Drop
             | ActionKind::Pass
-            | ActionKind::Proxy(_)
             | ActionKind::Redirect(_)
     )
 }
@@ -110,7 +118,6 @@ pub(crate) fn decide(actions: &[ast::Action], defaults: &Defaults, names: &mut N
         Some(ActionKind::Deny) => Disruptive::Deny,
         Some(ActionKind::Drop) => Disruptive::Drop,
         Some(ActionKind::Redirect(url)) => Disruptive::Redirect(Template::parse(url, names)),
-        Some(ActionKind::Proxy(url)) => Disruptive::Proxy(Template::parse(url, names)),
         _ => Disruptive::Pass,
     };
     let usual = if matches!(disruptive, Disruptive::Redirect(_)) { 302 } else { 403 };
@@ -173,6 +180,7 @@ pub(crate) fn effects(
     Ok(effects)
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm per action")]
 fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Result<Option<Effect>, String> {
     Ok(Some(match kind {
         ActionKind::SetVar(setvar) => {
@@ -212,9 +220,41 @@ fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Resu
         ActionKind::SetEnv { name, value } => {
             Effect::SetEnv { name: Template::parse(name, names), value: Template::parse(value, names) }
         }
-        ActionKind::Ctl(ctl) => return Ok(ctl_effect(ctl, removals)?.map(Effect::Ctl)),
-        ActionKind::Exec(_) => return Err("the action `exec` is not supported".to_owned()),
-        _ => return Ok(None),
+        ActionKind::Ctl(ctl) => Effect::Ctl(ctl_effect(ctl, removals)?),
+        ActionKind::Append(text) => Effect::Inject { at_end: true, text: Template::parse(text, names) },
+        ActionKind::Prepend(text) => Effect::Inject { at_end: false, text: Template::parse(text, names) },
+        ActionKind::SanitiseArg(name) => Effect::Sanitise(Secret::Argument(name.clone())),
+        ActionKind::SanitiseMatched => Effect::Sanitise(Secret::Matched),
+        ActionKind::SanitiseMatchedBytes(kept) => Effect::Sanitise(Secret::MatchedBytes(kept.unwrap_or_default())),
+        ActionKind::SanitiseRequestHeader(name) => Effect::Sanitise(Secret::RequestHeader(name.clone())),
+        ActionKind::SanitiseResponseHeader(name) => Effect::Sanitise(Secret::ResponseHeader(name.clone())),
+        // What these say is read by `decide`, `describe`, `transformations` or the compiler.
+        ActionKind::Id(_)
+        | ActionKind::Phase(_)
+        | ActionKind::Msg(_)
+        | ActionKind::LogData(_)
+        | ActionKind::Tag(_)
+        | ActionKind::Severity(_)
+        | ActionKind::Rev(_)
+        | ActionKind::Ver(_)
+        | ActionKind::Maturity(_)
+        | ActionKind::Accuracy(_)
+        | ActionKind::Allow(_)
+        | ActionKind::Block
+        | ActionKind::Deny
+        | ActionKind::Drop
+        | ActionKind::Pass
+        | ActionKind::Redirect(_)
+        | ActionKind::Skip(_)
+        | ActionKind::SkipAfter(_)
+        | ActionKind::Status(_)
+        | ActionKind::AuditLog
+        | ActionKind::NoAuditLog
+        | ActionKind::Capture
+        | ActionKind::Log
+        | ActionKind::NoLog
+        | ActionKind::MultiMatch
+        | ActionKind::Transformation(_) => return Ok(None),
     }))
 }
 
@@ -222,13 +262,13 @@ fn init(collection: ast::PersistentCollection, key: &[u8], names: &mut Names) ->
     Effect::InitCollection { collection, key: Template::parse(key, names) }
 }
 
-fn ctl_effect(ctl: &ast::Ctl, removals: &mut Removals) -> Result<Option<Ctl>, String> {
+fn ctl_effect(ctl: &ast::Ctl, removals: &mut Removals) -> Result<Ctl, String> {
     let numbered = |list: &mut Vec<ast::Ctl>| {
         let index = u16::try_from(list.len()).map_err(|_| "too many ctl actions".to_owned())?;
         list.push(ctl.clone());
         Ok::<u16, String>(index)
     };
-    Ok(Some(match ctl {
+    Ok(match ctl {
         ast::Ctl::RuleRemoveById(_) | ast::Ctl::RuleRemoveByMsg(_) | ast::Ctl::RuleRemoveByTag(_) => {
             Ctl::RemoveRules(numbered(&mut removals.rules)?)
         }
@@ -244,6 +284,7 @@ fn ctl_effect(ctl: &ast::Ctl, removals: &mut Removals) -> Result<Option<Ctl>, St
         ast::Ctl::RequestBodyProcessor(processor) => Ctl::RequestBodyProcessor(*processor),
         ast::Ctl::ResponseBodyAccess(on) => Ctl::ResponseBodyAccess(*on),
         ast::Ctl::ResponseBodyLimit(limit) => Ctl::ResponseBodyLimit(*limit),
-        _ => return Ok(None),
-    }))
+        ast::Ctl::ResponseBodyProcessor(processor) => Ctl::ResponseBodyProcessor(*processor),
+        ast::Ctl::ParseXmlIntoArgs(mode) => Ctl::ParseXmlIntoArgs(*mode),
+    })
 }

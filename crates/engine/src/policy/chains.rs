@@ -1,10 +1,12 @@
 //! Chains of transformations, each distinct one once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parapet_seclang::ast::Transformation;
 
 use crate::prefilter::classes::{self, ClassSet};
+use crate::transformations::UnicodeMap;
 
 /// A chain of transformations. The default is the empty chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -35,11 +37,13 @@ pub(crate) struct Chain {
 }
 
 /// All chains of a policy.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Chains {
     steps: Vec<Step>,
     chains: Vec<Chain>,
     known: HashMap<Vec<u8>, ChainId>,
+    /// The code page of `urlDecodeUni`, if the configuration names one.
+    pub(crate) unicode_map: Option<Arc<UnicodeMap>>,
 }
 
 impl Chains {
@@ -49,6 +53,7 @@ impl Chains {
             steps: Vec::new(),
             chains: vec![Chain::default()],
             known: HashMap::from([(Vec::new(), ChainId::EMPTY)]),
+            unicode_map: None,
         }
     }
 

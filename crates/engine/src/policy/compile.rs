@@ -1,11 +1,10 @@
 //! From directives to a policy.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parapet_seclang::Loader;
-use parapet_seclang::ast::{self, ActionKind, Configuration, DirectiveKind, OperatorKind, TargetMode};
+use parapet_seclang::ast::{self, ActionKind, Configuration, DirectiveKind, TargetMode};
+use parapet_seclang::{Loader, Warning};
 use sha2::{Digest, Sha256};
 
 use super::actions::{self, Defaults, Removals};
@@ -13,14 +12,16 @@ use super::chains::Chains;
 use super::exclusions::{self, Which};
 use super::names::{Names, Slot};
 use super::program::{Markers, Program};
-use super::rule::{Flow, Link, Meta, Operand, Quick, RemovedRule, Rule, TargetRemoval};
+use super::rule::{Effect, Flow, Link, Meta, Operand, Quick, RemovedRule, Rule, TargetRemoval};
 use super::settings::Settings;
-use super::targets::{self, Exclusion, Select, Target, resolve_slots};
+use super::targets::{self, Exclusion, Select, Target, XML_NODES, resolve_slots};
 use super::template::Template;
+use crate::body::xpath::XPath;
 use crate::error::CompileError;
-use crate::operators::{Checksum, IpMatch, Number, Operator, Pm, Rx, Text, ValidateByteRange, numeric};
+use crate::operators::{GeoLookup, Lookup, Number, Operator, Pm, Rx, numeric};
 use crate::prefilter::{Need, Prefilter, classes, set};
 use crate::trace::Place;
+use crate::transformations::UnicodeMap;
 use crate::variables::Source;
 
 /// A rule as the directives so far leave it.
@@ -51,7 +52,13 @@ pub(crate) struct Compiled {
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// Rules that directives took out, for traces.
     pub(crate) removed_rules: Vec<RemovedRule>,
+    /// Whether a rule looks names up.
+    pub(crate) asks_resolver: bool,
+    /// XPath expressions that rules name, each once.
+    pub(crate) xpaths: Vec<XPath>,
     pub(crate) hash: String,
+    /// What the configuration asks for that has no meaning here.
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Compiles a configuration, or says everything that is wrong with it.
@@ -60,12 +67,17 @@ pub(crate) fn compile(configuration: &Configuration, loader: &dyn Loader) -> Res
         configuration,
         loader,
         errors: Vec::new(),
+        warnings: configuration.warnings.clone(),
         digest: Sha256::new(),
         names: Names::new(),
         chains: Chains::new(),
         removals: Removals::default(),
         patterns: HashMap::new(),
         phrases: HashMap::new(),
+        geo: None,
+        http_bl_key: None,
+        content_injection: false,
+        pcre_match_limit: None,
     };
     let walked = compiler.walk();
     let compiled = compiler.finish(walked);
@@ -74,28 +86,36 @@ pub(crate) fn compile(configuration: &Configuration, loader: &dyn Loader) -> Res
 
 /// What the walk over the directives leaves.
 #[derive(Default)]
-struct Walked {
+pub(super) struct Walked {
     settings: Settings,
     drafts: Vec<Draft>,
     removed_rules: Vec<RemovedRule>,
+    /// `SecUnicodeMapFile`.
+    pub(super) unicode_map: Option<Arc<UnicodeMap>>,
     /// Markers and their places among rules and markers.
     markers: Vec<(Vec<u8>, usize)>,
 }
 
 /// A regular expression and what a value needs to match it, or why it cannot be compiled.
-type CompiledPattern = Result<(Arc<Rx>, Need), String>;
+pub(super) type CompiledPattern = Result<(Arc<Rx>, Need), String>;
 
-struct Compiler<'a> {
-    configuration: &'a Configuration,
-    loader: &'a dyn Loader,
+pub(super) struct Compiler<'a> {
+    pub(super) configuration: &'a Configuration,
+    pub(super) loader: &'a dyn Loader,
     errors: Vec<CompileError>,
-    digest: Sha256,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) digest: Sha256,
     names: Names,
     chains: Chains,
     removals: Removals,
     /// Patterns that occur more than once are compiled once.
-    patterns: HashMap<Vec<u8>, CompiledPattern>,
-    phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
+    pub(super) patterns: HashMap<Vec<u8>, CompiledPattern>,
+    pub(super) phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
+    /// `SecGeoLookupDb`.
+    pub(super) geo: Option<Arc<GeoLookup>>,
+    pub(super) http_bl_key: Option<Vec<u8>>,
+    content_injection: bool,
+    pub(super) pcre_match_limit: Option<u32>,
 }
 
 impl Compiler<'_> {
@@ -111,6 +131,7 @@ impl Compiler<'_> {
                 self.digest.update(&text);
             }
         }
+        self.configuration.fetched.iter().for_each(|text| self.digest.update(text));
     }
 
     fn place(&self, span: ast::Span) -> Place {
@@ -152,7 +173,12 @@ impl Compiler<'_> {
                 DirectiveKind::UpdateActionById(id, link, actions) => {
                     exclusions::update_actions(&mut walked.drafts, *id, *link, actions);
                 }
-                DirectiveKind::Setting(setting) => walked.settings.apply(setting, &mut mime_types_set),
+                DirectiveKind::Setting(setting) => {
+                    if let Err(message) = self.setting_file(directive.span, setting, &mut walked) {
+                        self.error(directive.span, message);
+                    }
+                    walked.settings.apply(setting, &mut mime_types_set);
+                }
                 other => match exclude(&mut walked.drafts, other) {
                     Ok(removed) => {
                         walked.removed_rules.extend(removed.iter().map(|draft| self.removed(draft, directive.span)));
@@ -165,21 +191,15 @@ impl Compiler<'_> {
     }
 
     fn finish(&mut self, walked: Walked) -> Compiled {
-        let Walked { settings, mut drafts, removed_rules, markers } = walked;
+        let Walked { settings, mut drafts, removed_rules, markers, unicode_map } = walked;
         self.digest_files();
-        let phase_of = |draft: &Draft| draft.rule.links.first().map_or(2, |head| actions::phase_of(&head.actions));
+        self.chains.unicode_map = unicode_map;
+        self.content_injection = settings.content_injection;
+        self.pcre_match_limit = settings.pcre_match_limit;
+        self.http_bl_key.clone_from(&settings.http_bl_key);
         drafts.sort_by_key(|draft| (phase_of(draft), draft.order));
 
-        let mut places = Markers::default();
-        for (name, order) in &markers {
-            let after = std::array::from_fn(|index| {
-                let phase = index as u8 + 1;
-                drafts.partition_point(|draft| (phase_of(draft), draft.order) < (phase, *order))
-            });
-            let marker = places.intern(name);
-            places.add(marker, after);
-        }
-
+        let mut places = places_of(&markers, &drafts);
         let mut rules = Vec::with_capacity(drafts.len());
         let mut needs = Vec::new();
         let mut ranges = Vec::new();
@@ -218,6 +238,11 @@ impl Compiler<'_> {
             .any(|target| target.source == Source::of(ast::Variable::FilesTmpContent));
         Compiled {
             settings,
+            xpaths: xpaths(&rules),
+            asks_resolver: rules
+                .iter()
+                .flat_map(|rule| &rule.links)
+                .any(|link| matches!(link.operator, Operator::Lookup(Lookup::Rbl(_)))),
             programs,
             reads_file_content,
             rules,
@@ -236,6 +261,7 @@ impl Compiler<'_> {
             removals,
             target_removals,
             removed_rules,
+            warnings: std::mem::take(&mut self.warnings),
             hash: hex::encode(self.digest.finalize_reset()).chars().take(16).collect(),
         }
     }
@@ -258,11 +284,14 @@ impl Compiler<'_> {
         let mut links = Vec::with_capacity(draft.rule.links.len());
         let mut need = Need::Nothing;
         for (position, link) in draft.rule.links.iter().enumerate() {
+            if position == 0 {
+                actions::describe(&mut meta, &defaults.others, false, &mut self.names);
+            }
             actions::describe(&mut meta, &link.actions, position == 0, &mut self.names);
             if flow == Flow::Next {
                 flow = flow_of(&link.actions, phase, index, markers);
             }
-            let (compiled, of_link) = self.link(link, defaults);
+            let (compiled, of_link) = self.link(link, defaults, position == 0);
             if position == 0 {
                 need = of_link;
             }
@@ -285,7 +314,21 @@ impl Compiler<'_> {
         (rule, need)
     }
 
-    fn link(&mut self, link: &ast::Link, defaults: &Defaults) -> (Link, Need) {
+    /// The effects of a link; those of the default actions come first, in the head of a chain.
+    fn effects(&mut self, link: &ast::Link, defaults: &Defaults, head: bool) -> Vec<Effect> {
+        let inherited = if head { defaults.others.as_slice() } else { &[] };
+        let all: Vec<ast::Action> = inherited.iter().chain(&link.actions).cloned().collect();
+        let injects = |action: &&ast::Action| matches!(action.kind, ActionKind::Append(_) | ActionKind::Prepend(_));
+        if let Some(action) = all.iter().find(injects).filter(|_| !self.content_injection) {
+            self.error(action.span, "append and prepend need SecContentInjection On".to_owned());
+        }
+        actions::effects(&all, &mut self.names, &mut self.removals).unwrap_or_else(|(span, message)| {
+            self.error(span, message);
+            Vec::new()
+        })
+    }
+
+    fn link(&mut self, link: &ast::Link, defaults: &Defaults, head: bool) -> (Link, Need) {
         let mut targets = Vec::new();
         let mut excluded = Vec::new();
         for target in &link.targets {
@@ -302,13 +345,7 @@ impl Compiler<'_> {
                 self.error(target.span, message);
             }
         }
-        let effects = match actions::effects(&link.actions, &mut self.names, &mut self.removals) {
-            Ok(effects) => effects,
-            Err((span, message)) => {
-                self.error(span, message);
-                Vec::new()
-            }
-        };
+        let effects = self.effects(link, defaults, head);
         let argument = Template::parse(&link.operator.argument, &mut self.names);
         let (operator, need) = match self.operator(&link.operator, &argument) {
             Ok(compiled) => compiled,
@@ -347,108 +384,6 @@ impl Compiler<'_> {
             line: link.span.line,
         };
         (compiled, need)
-    }
-
-    fn operator(&mut self, operator: &ast::Operator, argument: &Template) -> Result<(Operator, Need), String> {
-        let text = operator.argument.as_slice();
-        let plain = argument.plain().is_some();
-        let compiled = match operator.kind {
-            OperatorKind::Rx if !plain => Operator::RxMacro,
-            OperatorKind::Rx => return self.pattern(text).map(|(rx, need)| (Operator::Rx(rx), need)),
-            OperatorKind::RxGlobal => return self.pattern(text).map(|(rx, need)| (Operator::RxGlobal(rx), need)),
-            OperatorKind::Pm => return self.phrases(text, |_| Pm::compile(text)),
-            OperatorKind::PmFromFile => {
-                let file = self.data_file(operator.span, text)?;
-                return self.phrases(&file.0, |_| Pm::compile_file(&file.1));
-            }
-            OperatorKind::IpMatch => Operator::IpMatch(Arc::new(IpMatch::compile(text)?)),
-            OperatorKind::IpMatchFromFile => {
-                let (_, content) = self.data_file(operator.span, text)?;
-                Operator::IpMatch(Arc::new(IpMatch::compile_file(&content)?))
-            }
-            OperatorKind::ValidateByteRange => Operator::ValidateByteRange(Box::new(ValidateByteRange::compile(text)?)),
-            OperatorKind::ValidateUrlEncoding => Operator::ValidateUrlEncoding,
-            OperatorKind::ValidateUtf8Encoding => Operator::ValidateUtf8Encoding,
-            OperatorKind::DetectSqli => Operator::DetectSqli,
-            OperatorKind::DetectXss => Operator::DetectXss,
-            OperatorKind::UnconditionalMatch => Operator::Always,
-            // Without a database or a resolver there is nothing these could match.
-            OperatorKind::NoMatch | OperatorKind::GeoLookup | OperatorKind::Rbl | OperatorKind::GsbLookup => {
-                Operator::Never
-            }
-            kind => match (Text::of(kind), Number::of(kind), Checksum::of(kind)) {
-                (Some(text), _, _) => Operator::Text(text),
-                (_, Some(number), _) => Operator::Number(number),
-                (_, _, Some(checksum)) => {
-                    let (rx, _) = self.pattern(text)?;
-                    Operator::Verify(checksum, rx)
-                }
-                _ => return Err(format!("the operator @{} is not supported", kind.name())),
-            },
-        };
-        let need = Need::of(&compiled, argument.plain(), None);
-        Ok((compiled, need))
-    }
-
-    fn pattern(&mut self, text: &[u8]) -> Result<(Arc<Rx>, Need), String> {
-        if let Some(known) = self.patterns.get(text) {
-            return known.clone();
-        }
-        let compiled = Rx::compile_parsed(text).map(|(rx, hir)| {
-            let operator = Operator::Rx(Arc::new(rx));
-            let need = Need::of(&operator, Some(text), hir.as_ref());
-            match operator {
-                Operator::Rx(rx) => (rx, need),
-                _ => unreachable!("just made"),
-            }
-        });
-        self.patterns.insert(text.to_vec(), compiled.clone());
-        compiled
-    }
-
-    fn phrases(
-        &mut self,
-        key: &[u8],
-        compile: impl FnOnce(&[u8]) -> Result<Pm, String>,
-    ) -> Result<(Operator, Need), String> {
-        if let Some((pm, need)) = self.phrases.get(key) {
-            return Ok((Operator::Pm(Arc::clone(pm)), need.clone()));
-        }
-        let pm = Arc::new(compile(key)?);
-        let operator = Operator::Pm(Arc::clone(&pm));
-        let need = Need::of(&operator, None, None);
-        self.phrases.insert(key.to_vec(), (pm, need.clone()));
-        Ok((operator, need))
-    }
-
-    /// Reads the files an operator names, relative to the rule's own file. Returns what tells them
-    /// from others, and their content one after the other.
-    fn data_file(&mut self, span: ast::Span, names: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
-        let rule_file = self.configuration.files.get(span.file as usize);
-        let directory = rule_file.and_then(|file| file.parent()).unwrap_or(Path::new("")).to_path_buf();
-        let read = |loader: &dyn Loader, name: &[u8]| {
-            let path = directory.join(PathBuf::from(String::from_utf8_lossy(name).into_owned()));
-            loader.read(&path).map_err(|error| format!("cannot read the data file {}: {error}", path.display()))
-        };
-        let whole = read(self.loader, names);
-        let content = match whole {
-            Ok(content) => content,
-            Err(error) => {
-                let parts: Vec<&[u8]> = names.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()).collect();
-                if parts.len() < 2 {
-                    return Err(error);
-                }
-                let mut all = Vec::new();
-                for part in parts {
-                    all.extend(read(self.loader, part)?);
-                    all.push(b'\n');
-                }
-                all
-            }
-        };
-        self.digest.update(&content);
-        let key = [directory.as_os_str().as_encoded_bytes(), b"\0", names].concat();
-        Ok((key, content))
     }
 
     /// Finds the rules that `ctl` removals are about.
@@ -530,6 +465,39 @@ fn exclude(drafts: &mut Vec<Draft>, directive: &DirectiveKind) -> Result<Vec<Dra
             Ok(Vec::new())
         }
     }
+}
+
+fn phase_of(draft: &Draft) -> u8 {
+    draft.rule.links.first().map_or(2, |head| actions::phase_of(&head.actions))
+}
+
+/// Where the markers stand among sorted rules, in each phase.
+fn places_of(markers: &[(Vec<u8>, usize)], drafts: &[Draft]) -> Markers {
+    let mut places = Markers::default();
+    for (name, order) in markers {
+        let after = std::array::from_fn(|index| {
+            let phase = index as u8 + 1;
+            drafts.partition_point(|draft| (phase_of(draft), draft.order) < (phase, *order))
+        });
+        let marker = places.intern(name);
+        places.add(marker, after);
+    }
+    places
+}
+
+/// The XPath expressions of all rules.
+fn xpaths(rules: &[Rule]) -> Vec<XPath> {
+    let mut found: Vec<XPath> = Vec::new();
+    let targets = rules.iter().flat_map(|rule| &rule.links).flat_map(|link| &link.targets);
+    for target in targets.filter(|target| target.source == XML_NODES) {
+        if let Select::Key { key, .. } = &target.select
+            && let Ok(path) = XPath::parse(key)
+            && !found.contains(&path)
+        {
+            found.push(path);
+        }
+    }
+    found
 }
 
 fn flow_of(actions: &[ast::Action], phase: u8, index: usize, markers: &mut Markers) -> Flow {

@@ -1,12 +1,13 @@
 //! Compiled policies: a SecLang configuration as the interpreter runs it.
 //!
 //! [`compile`] walks the directives in order and applies those that change rules to the rules before
-//! them; [`actions`], [`targets`] and [`template`] compile the parts of a rule; [`program`] arranges the
+//! them; [`compile_operators`], [`actions`], [`targets`] and [`template`] compile the parts of a rule; [`program`] arranges the
 //! rules per phase; what a rule's values must contain goes to the [prefilter](crate::prefilter).
 
 pub(crate) mod actions;
 pub(crate) mod chains;
 pub(crate) mod compile;
+mod compile_operators;
 pub(crate) mod exclusions;
 pub(crate) mod names;
 mod pool;
@@ -19,14 +20,16 @@ pub(crate) mod targets;
 pub(crate) mod template;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use parapet_seclang::{Configuration, Loader, NoFiles};
+use parapet_seclang::{Configuration, Loader, NoFiles, Warning};
 
 pub use settings::Settings;
 
 use crate::error::{CompileError, LoadError};
 use crate::limits::Limits;
 use crate::loader::FileLoader;
+use crate::operators::Resolver;
 use crate::transaction::State;
 use compile::Compiled;
 use pool::Pool;
@@ -38,6 +41,7 @@ pub struct Policy {
     /// Runs every rule on every value, transformed anew each time: slow and obviously right.
     pub(crate) exhaustive: bool,
     pub(crate) seed: u64,
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pool: Pool,
 }
 
@@ -50,7 +54,7 @@ impl Policy {
     pub fn compile(configuration: &Configuration, loader: &dyn Loader) -> Result<Policy, Vec<CompileError>> {
         let parts = compile::compile(configuration, loader)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
-        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, pool: Pool::default() })
+        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, resolver: None, pool: Pool::default() })
     }
 
     /// Compiles rules that are at hand as text, and name no files. `name` stands for their file in
@@ -77,6 +81,23 @@ impl Policy {
     pub fn with_limits(mut self, limits: Limits) -> Policy {
         self.limits = limits;
         self
+    }
+
+    /// The same policy with somebody who looks names up for `@rbl`, which otherwise matches nothing.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Policy {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// What the configuration asks for that has no meaning here.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.parts.warnings
+    }
+
+    /// Whether a rule asks the [`Resolver`], so that a phase may take as long as it does.
+    pub fn asks_resolver(&self) -> bool {
+        self.parts.asks_resolver
     }
 
     /// The same policy, run without prefilter and without remembering transformed values: every rule

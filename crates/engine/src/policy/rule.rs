@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, PersistentCollection};
+use parapet_seclang::ast::{
+    AllowScope, AuditEngine, BodyProcessor, EngineMode, ParseXmlIntoArgs, PersistentCollection,
+};
 
 use super::chains::ChainId;
 use super::names::Slot;
@@ -117,7 +119,6 @@ pub(crate) enum Disruptive {
     Drop,
     Allow(AllowScope),
     Redirect(Template),
-    Proxy(Template),
 }
 
 /// Which rule runs next when a rule matches.
@@ -137,13 +138,52 @@ pub(crate) enum Flow {
 /// What a link does each time it matches a value.
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
-    SetTx { slot: Slot, change: Change, ledger: bool },
-    SetTxNamed { name: Template, change: Change },
-    SetPersistent { collection: PersistentCollection, name: Template, change: Change },
-    InitCollection { collection: PersistentCollection, key: Template },
-    ExpirePersistent { collection: PersistentCollection, name: Template, seconds: Template },
-    SetEnv { name: Template, value: Template },
+    SetTx {
+        slot: Slot,
+        change: Change,
+        ledger: bool,
+    },
+    SetTxNamed {
+        name: Template,
+        change: Change,
+    },
+    SetPersistent {
+        collection: PersistentCollection,
+        name: Template,
+        change: Change,
+    },
+    InitCollection {
+        collection: PersistentCollection,
+        key: Template,
+    },
+    ExpirePersistent {
+        collection: PersistentCollection,
+        name: Template,
+        seconds: Template,
+    },
+    SetEnv {
+        name: Template,
+        value: Template,
+    },
+    /// `append` and `prepend`.
+    Inject {
+        at_end: bool,
+        text: Template,
+    },
+    Sanitise(Secret),
     Ctl(Ctl),
+}
+
+/// What a `sanitise…` action keeps out of logs.
+#[derive(Debug, Clone)]
+pub(crate) enum Secret {
+    Argument(Vec<u8>),
+    RequestHeader(Vec<u8>),
+    ResponseHeader(Vec<u8>),
+    /// The variable that matched.
+    Matched,
+    /// What the operator matched in it, but for so many bytes at the beginning and at the end.
+    MatchedBytes((u32, u32)),
 }
 
 /// How a variable is changed.
@@ -171,6 +211,8 @@ pub(crate) enum Ctl {
     RequestBodyProcessor(BodyProcessor),
     ResponseBodyAccess(bool),
     ResponseBodyLimit(u64),
+    ResponseBodyProcessor(BodyProcessor),
+    ParseXmlIntoArgs(ParseXmlIntoArgs),
 }
 
 /// A rule that a directive took out of the policy.

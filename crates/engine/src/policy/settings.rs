@@ -1,10 +1,6 @@
 //! Everything that directives set to one value.
 
-use std::path::PathBuf;
-
-use parapet_seclang::ast::{
-    AuditEngine, AuditLogFormat, AuditLogType, EngineMode, LimitAction, ParseXmlIntoArgs, Setting,
-};
+use parapet_seclang::ast::{AuditEngine, EngineMode, LimitAction, ParseXmlIntoArgs, Setting};
 
 /// Settings of a policy, as its directives leave them.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,8 +11,9 @@ pub struct Settings {
     pub request_body_access: bool,
     /// `SecRequestBodyLimit`, in bytes.
     pub request_body_limit: u64,
-    /// `SecRequestBodyNoFilesLimit`, in bytes.
-    pub request_body_no_files_limit: u64,
+    /// `SecRequestBodyNoFilesLimit`, in bytes: what a body may be long without its uploaded files.
+    /// Without the directive only `request_body_limit` counts.
+    pub request_body_no_files_limit: Option<u64>,
     /// `SecRequestBodyLimitAction`.
     pub request_body_limit_action: LimitAction,
     /// `SecRequestBodyJsonDepthLimit`.
@@ -43,22 +40,21 @@ pub struct Settings {
     pub audit_log_parts: Vec<u8>,
     /// `SecAuditLogRelevantStatus`, a regular expression.
     pub audit_log_relevant_status: Option<Vec<u8>>,
-    /// `SecAuditLogFormat`.
-    pub audit_log_format: AuditLogFormat,
-    /// `SecAuditLogType`.
-    pub audit_log_type: AuditLogType,
-    /// `SecAuditLog`.
-    pub audit_log: Option<PathBuf>,
-    /// `SecAuditLogStorageDir`.
-    pub audit_log_storage_dir: Option<PathBuf>,
     /// `SecCollectionTimeout`, in seconds.
     pub collection_timeout: u32,
     /// `SecComponentSignature`, each in order.
     pub component_signatures: Vec<Vec<u8>>,
-    /// `SecServerSignature`.
-    pub server_signature: Option<Vec<u8>>,
-    /// `SecSensorId`.
-    pub sensor_id: Option<Vec<u8>>,
+    /// `SecContentInjection`.
+    pub content_injection: bool,
+    /// `SecHttpBlKey`.
+    pub http_bl_key: Option<Vec<u8>>,
+    /// `SecPcreMatchLimit`: ways to match that a pattern which needs backtracking may try from each
+    /// byte of a value.
+    pub pcre_match_limit: Option<u32>,
+    /// `SecStreamInBodyInspection`.
+    pub stream_in_body_inspection: bool,
+    /// `SecStreamOutBodyInspection`.
+    pub stream_out_body_inspection: bool,
     /// `SecWebAppId`.
     pub web_app_id: Option<Vec<u8>>,
 }
@@ -69,7 +65,7 @@ impl Default for Settings {
             engine: EngineMode::Off,
             request_body_access: false,
             request_body_limit: 13_107_200,
-            request_body_no_files_limit: 131_072,
+            request_body_no_files_limit: None,
             request_body_limit_action: LimitAction::Reject,
             json_depth_limit: 512,
             arguments_limit: 1000,
@@ -83,14 +79,13 @@ impl Default for Settings {
             audit_engine: AuditEngine::Off,
             audit_log_parts: b"ABCFHZ".to_vec(),
             audit_log_relevant_status: None,
-            audit_log_format: AuditLogFormat::Native,
-            audit_log_type: AuditLogType::Serial,
-            audit_log: None,
-            audit_log_storage_dir: None,
             collection_timeout: 3600,
             component_signatures: Vec::new(),
-            server_signature: None,
-            sensor_id: None,
+            content_injection: false,
+            http_bl_key: None,
+            pcre_match_limit: None,
+            stream_in_body_inspection: false,
+            stream_out_body_inspection: false,
             web_app_id: None,
         }
     }
@@ -104,7 +99,7 @@ impl Settings {
             Setting::RuleEngine(mode) => self.engine = *mode,
             Setting::RequestBodyAccess(on) => self.request_body_access = *on,
             Setting::RequestBodyLimit(limit) => self.request_body_limit = *limit,
-            Setting::RequestBodyNoFilesLimit(limit) => self.request_body_no_files_limit = *limit,
+            Setting::RequestBodyNoFilesLimit(limit) => self.request_body_no_files_limit = Some(*limit),
             Setting::RequestBodyLimitAction(action) => self.request_body_limit_action = *action,
             Setting::RequestBodyJsonDepthLimit(depth) => self.json_depth_limit = *depth,
             Setting::ArgumentsLimit(limit) => self.arguments_limit = *limit,
@@ -124,26 +119,19 @@ impl Settings {
                 *mime_types_set = true;
                 self.response_mime_types.clear();
             }
-            other => self.apply_logging(other),
-        }
-    }
-
-    /// Settings that only reports and stores read.
-    fn apply_logging(&mut self, setting: &Setting) {
-        match setting {
+            Setting::ContentInjection(on) => self.content_injection = *on,
+            Setting::HttpBlKey(key) => self.http_bl_key = Some(key.clone()),
+            Setting::PcreMatchLimit(limit) => self.pcre_match_limit = Some(*limit),
+            Setting::StreamInBodyInspection(on) => self.stream_in_body_inspection = *on,
+            Setting::StreamOutBodyInspection(on) => self.stream_out_body_inspection = *on,
             Setting::AuditEngine(engine) => self.audit_engine = *engine,
             Setting::AuditLogParts(parts) => self.audit_log_parts.clone_from(parts),
             Setting::AuditLogRelevantStatus(pattern) => self.audit_log_relevant_status = Some(pattern.clone()),
-            Setting::AuditLogFormat(format) => self.audit_log_format = *format,
-            Setting::AuditLogType(kind) => self.audit_log_type = *kind,
-            Setting::AuditLog(path) => self.audit_log = Some(path.clone()),
-            Setting::AuditLogStorageDir(path) => self.audit_log_storage_dir = Some(path.clone()),
             Setting::CollectionTimeout(seconds) => self.collection_timeout = *seconds,
             Setting::ComponentSignature(text) => self.component_signatures.push(text.clone()),
-            Setting::ServerSignature(text) => self.server_signature = Some(text.clone()),
-            Setting::SensorId(text) => self.sensor_id = Some(text.clone()),
             Setting::WebAppId(text) => self.web_app_id = Some(text.clone()),
-            _ => {}
+            // Their files are read where the policy is compiled.
+            Setting::GeoLookupDb(_) | Setting::UnicodeMapFile { .. } => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parapet_seclang::ast::{self, Selector, TargetMode, Variable};
 
 use super::names::{Names, Slot};
+use crate::body::xpath::XPath;
 use crate::operators::Rx;
 use crate::trace::Place;
 use crate::variables::{Collection, Part, Source, key_hash};
@@ -54,9 +55,12 @@ impl Target {
     /// Compiles a target that is not an exclusion.
     pub(crate) fn compile(target: &ast::Target, names: &mut Names) -> Result<Target, String> {
         let mut source = Source::of(target.variable);
-        let select = if target.variable == Variable::Xml {
-            source = xml_source(&target.selector)?;
-            Select::All
+        let select = if matches!(target.variable, Variable::Xml | Variable::ResponseXml) {
+            source = xml_source(target.variable, &target.selector)?;
+            match &target.selector {
+                Selector::XPath(path) if source == XML_NODES => key(path),
+                _ => Select::All,
+            }
         } else {
             compile_select(target.variable, &target.selector, names)?
         };
@@ -109,15 +113,28 @@ fn compile_select(variable: Variable, selector: &Selector, names: &mut Names) ->
     })
 }
 
-fn xml_source(selector: &Selector) -> Result<Source, String> {
+/// Where the nodes are that an XPath expression finds.
+pub(crate) const XML_NODES: Source = Source::Items(&[Collection::XmlNodes], Part::Values);
+
+fn xml_source(variable: Variable, selector: &Selector) -> Result<Source, String> {
+    let (text, attributes, both): (&[_], &[_], &[_]) = if variable == Variable::Xml {
+        (&[Collection::XmlText], &[Collection::XmlAttributes], &[Collection::XmlText, Collection::XmlAttributes])
+    } else {
+        const BOTH: &[Collection] = &[Collection::ResponseXmlText, Collection::ResponseXmlAttributes];
+        (&BOTH[..1], &BOTH[1..], BOTH)
+    };
     let path = match selector {
-        Selector::All => return Ok(Source::Items(&[Collection::XmlText, Collection::XmlAttributes], Part::Values)),
+        Selector::All => return Ok(Source::Items(both, Part::Values)),
         Selector::Key(path) | Selector::Regex(path) | Selector::XPath(path) => path.as_slice(),
     };
     match path {
-        b"/*" | b"//*" | b"/*/text()" | b"//text()" => Ok(Source::Items(&[Collection::XmlText], Part::Values)),
-        b"//@*" | b"@*" => Ok(Source::Items(&[Collection::XmlAttributes], Part::Values)),
-        other => Err(format!("the XPath `{}` is not supported; `/*` and `//@*` are", String::from_utf8_lossy(other))),
+        b"/*" | b"//*" | b"/*/text()" | b"//text()" => Ok(Source::Items(text, Part::Values)),
+        b"//@*" | b"@*" => Ok(Source::Items(attributes, Part::Values)),
+        other if variable == Variable::Xml => XPath::parse(other).map(|_| XML_NODES),
+        other => Err(format!(
+            "the XPath `{}` is not supported for responses; `/*` and `//@*` are",
+            String::from_utf8_lossy(other)
+        )),
     }
 }
 

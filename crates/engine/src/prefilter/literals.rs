@@ -340,7 +340,7 @@ mod tests {
     use crate::operators::Rx;
 
     fn clauses(pattern: &str) -> Vec<Vec<String>> {
-        let (_, hir) = Rx::compile_parsed(pattern.as_bytes()).unwrap();
+        let (_, hir) = Rx::compile_parsed(pattern.as_bytes(), None).unwrap();
         clauses_of(&hir.unwrap())
             .into_iter()
             .map(|clause| clause.into_iter().map(|l| String::from_utf8_lossy(&l).into_owned()).collect())
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn only_patterns_bound_at_both_ends_match_only_the_empty_value() {
         let only_empty = |pattern: &str| {
-            let (_, hir) = Rx::compile_parsed(pattern.as_bytes()).unwrap();
+            let (_, hir) = Rx::compile_parsed(pattern.as_bytes(), None).unwrap();
             matches_only_empty(&hir.unwrap())
         };
         assert!(only_empty("^$"));

@@ -1,10 +1,10 @@
 //! The request body as variables: arguments, files, XML nodes, and what was wrong with it.
 
-use parapet_seclang::ast::{BodyProcessor, ParseXmlIntoArgs, Variable};
+use parapet_seclang::ast::{BodyProcessor, LimitAction, ParseXmlIntoArgs, Variable};
 
 use super::State;
 use super::request::argument_room;
-use crate::body::{json, multipart, xml};
+use crate::body::{json, multipart, xml, xpath};
 use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
@@ -26,6 +26,8 @@ impl State {
             };
             if shown {
                 self.set(Variable::RequestBody, &body);
+            }
+            if policy.settings().stream_in_body_inspection {
                 self.set(Variable::StreamInputBody, &body);
             }
             match processor {
@@ -74,7 +76,7 @@ impl State {
 
     fn read_xml(&mut self, policy: &Policy, body: &[u8]) {
         let most = policy.limits.collection_values;
-        let into_args = policy.settings().parse_xml_into_args;
+        let into_args = self.control.parse_xml_into_args;
         let room = argument_room(self, policy);
         let mut text = Vec::new();
         let mut path: Vec<u8> = b"xml".to_vec();
@@ -82,8 +84,19 @@ impl State {
         let mut own_text: Vec<Vec<u8>> = Vec::new();
         let mut added = 0;
         let mut full = false;
+        let mut follower = xpath::Follower::new(&policy.parts.xpaths);
         let (collections, store) = (&mut self.collections, &mut self.store);
         let outcome = xml::parse(body, policy.limits.xml_depth, &mut |event| {
+            let mut node = |path: &[u8], value: &[u8]| {
+                full |= !collections.add(Collection::XmlNodes, path, value, most, store);
+                true
+            };
+            match event {
+                xml::XmlEvent::Start(name) => follower.start(name, text.len()),
+                xml::XmlEvent::Attribute(name, value) => _ = follower.attribute(name, value, &mut node),
+                xml::XmlEvent::Text(piece) => _ = follower.text(piece, &mut node),
+                xml::XmlEvent::End => _ = follower.end(&text, &mut node),
+            }
             match event {
                 xml::XmlEvent::Start(name) => {
                     lengths.push(path.len());
@@ -167,8 +180,15 @@ impl State {
             self.add(policy, Collection::FilesSizes, &part.name, size);
         }
         self.set_number(Variable::FilesCombinedSize, file_bytes);
+        let without_files = body.len() as u64 - file_bytes.min(body.len() as u64);
+        let most = policy.settings().request_body_no_files_limit.unwrap_or(u64::MAX);
         if let Some(error) = &outcome.error {
             self.body_error("Multipart", error);
+        } else if without_files > most {
+            if self.limit_action(policy.settings().request_body_limit_action) == LimitAction::Reject {
+                self.store.budget.meet(Limit::BodyWithoutFiles);
+            }
+            self.body_error("Multipart", "without its files the body is longer than SecRequestBodyNoFilesLimit allows");
         } else if arguments > room {
             self.store.budget.meet(Limit::Arguments);
             self.body_error("Multipart", "more arguments than SecArgumentsLimit allows");

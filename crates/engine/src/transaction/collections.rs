@@ -155,6 +155,13 @@ impl Collections {
         true
     }
 
+    /// Takes all members out.
+    pub(crate) fn clear(&mut self, collection: Collection) {
+        if let Some(items) = self.items.get_mut(collection as usize) {
+            items.clear();
+        }
+    }
+
     /// Takes the members of a name out.
     pub(crate) fn remove(&mut self, collection: Collection, name: &[u8], store: &Store) {
         let hash = key_hash(name);

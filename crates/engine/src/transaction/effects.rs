@@ -10,6 +10,9 @@ use crate::policy::rule::{Change, Ctl, Effect, Link, Rule};
 use crate::policy::template::Template;
 use crate::variables::Collection;
 
+/// Bytes that rules may add at each end of a response body.
+const MOST_INJECTED: usize = 1 << 20;
+
 impl State {
     /// Applies the effects of a link, in order.
     pub(super) fn apply_effects(&mut self, policy: &Policy, rule: &Rule, link: &Link) {
@@ -17,11 +20,11 @@ impl State {
             return self.apply_effects_traced(policy, rule, link);
         }
         for effect in &link.effects {
-            self.apply_effect(policy, rule, effect);
+            self.apply_effect(policy, rule, link, effect);
         }
     }
 
-    pub(super) fn apply_effect(&mut self, policy: &Policy, rule: &Rule, effect: &Effect) {
+    pub(super) fn apply_effect(&mut self, policy: &Policy, rule: &Rule, link: &Link, effect: &Effect) {
         match effect {
             Effect::SetTx { slot, change, ledger } => {
                 let before = self.collections.slot(*slot);
@@ -51,6 +54,14 @@ impl State {
                     self.store.budget.meet(Limit::Variables);
                 }
             }
+            Effect::Inject { at_end, text } => {
+                let text = self.expand_to_vec(policy, Some(rule), text);
+                let place = &mut self.injected[usize::from(*at_end)];
+                if place.len() + text.len() <= MOST_INJECTED {
+                    place.extend_from_slice(&text);
+                }
+            }
+            Effect::Sanitise(secret) => self.sanitise(policy, link, secret),
             Effect::Ctl(ctl) => self.control(policy, ctl),
         }
     }
@@ -135,6 +146,8 @@ impl State {
             Ctl::RequestBodyProcessor(processor) => self.set_processor(*processor),
             Ctl::ResponseBodyAccess(on) => control.response_body_access = *on,
             Ctl::ResponseBodyLimit(limit) => control.response_body_limit = *limit,
+            Ctl::ResponseBodyProcessor(processor) => self.set_response_processor(*processor),
+            Ctl::ParseXmlIntoArgs(mode) => control.parse_xml_into_args = *mode,
         }
     }
 }

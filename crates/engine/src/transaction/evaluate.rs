@@ -5,7 +5,6 @@ use parapet_seclang::ast::Variable;
 use super::State;
 use super::budget::PER_VALUE;
 use super::store::{Span, StringId};
-use crate::limits::Limit;
 use crate::operators::{GivenUp, Number, Operator, Rx, numeric};
 use crate::policy::Policy;
 use crate::policy::names::Slot;
@@ -203,11 +202,12 @@ impl State {
         let outcome = match (&link.operator, link.number, known) {
             (_, _, Some(known)) => known,
             (Operator::Number(number), Some(with), None) => compare(*number, text, with),
+            (Operator::Lookup(lookup), _, None) => self.look_up(policy, lookup, value),
             (operator, _, None) => match operator.matches(argument, text) {
                 Ok(outcome) => outcome,
                 Err(GivenUp { steps }) => {
                     self.store.budget.spend(steps);
-                    self.store.budget.meet(Limit::Backtracking);
+                    self.give_up_pattern(policy);
                     return false;
                 }
             },

@@ -9,7 +9,10 @@ use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
 use crate::policy::template::{Piece, Template};
-use crate::variables::{Part, Source};
+use crate::variables::{Collection, Part, Source};
+
+/// `MODSEC_BUILD` of the version whose language this is: two digits each for 3.0.16, and 100.
+const MODSEC_BUILD: &[u8] = b"030016100";
 
 impl State {
     /// Expands a template into a buffer. What has no value expands to nothing.
@@ -104,6 +107,18 @@ impl State {
         variable: Variable,
         key: Option<&[u8]>,
     ) -> Option<Span> {
+        match variable {
+            Variable::ModsecBuild => return Some(self.store.push(MODSEC_BUILD)),
+            Variable::FullRequest => {
+                let text = self.full_request();
+                return Some(self.store.push(&text));
+            }
+            Variable::FullRequestLength => {
+                let length = self.full_request().len();
+                return Some(self.push_number(i64::try_from(length).unwrap_or(i64::MAX)));
+            }
+            _ => {}
+        }
         let seconds = self.control.now_micros / 1_000_000;
         let Calendar { year, month, day, hour, minute, second, weekday } = calendar(seconds);
         let number = match variable {
@@ -122,6 +137,20 @@ impl State {
             _ => return None,
         };
         Some(self.push_number(number))
+    }
+
+    /// The request line, the headers and as much of the body as was taken.
+    fn full_request(&self) -> Vec<u8> {
+        let mut text = self.store.text(self.collections.scalar(Variable::RequestLine)).to_vec();
+        text.extend_from_slice(b"\r\n");
+        for header in self.collections.items(Collection::RequestHeaders) {
+            for part in [self.store.text(header.name), b": ", self.store.text(header.value), b"\r\n"] {
+                text.extend_from_slice(part);
+            }
+        }
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(&self.request_body);
+        text
     }
 
     fn rule_property(&mut self, policy: &Policy, rule: &Rule, key: &[u8]) -> Option<Span> {

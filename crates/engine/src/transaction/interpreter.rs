@@ -206,14 +206,13 @@ impl State {
             Disruptive::Deny => InterventionKind::Deny,
             Disruptive::Drop => InterventionKind::Drop,
             Disruptive::Redirect(_) => InterventionKind::Redirect,
-            Disruptive::Proxy(_) => InterventionKind::Proxy,
         };
         if phase == 5 {
             // The response is gone; there is nothing left to stop.
             return None;
         }
         let url = match &rule.disruptive {
-            Disruptive::Redirect(url) | Disruptive::Proxy(url) => Some(self.expand_to_vec(policy, Some(rule), url)),
+            Disruptive::Redirect(url) => Some(self.expand_to_vec(policy, Some(rule), url)),
             _ => None,
         };
         self.control.interrupted = true;

@@ -15,11 +15,14 @@ mod evaluate;
 mod expand;
 mod interpreter;
 mod kept;
+mod lookups;
 mod plain;
 mod recorder;
 mod report;
 mod request;
 mod response;
+mod secrets;
+mod secrets_trace;
 pub(crate) mod store;
 mod strings;
 mod traced;
@@ -29,7 +32,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parapet_seclang::ast::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LimitAction, Variable};
+use parapet_seclang::ast::{
+    AllowScope, AuditEngine, BodyProcessor, EngineMode, LimitAction, ParseXmlIntoArgs, Variable,
+};
 
 use crate::limits::Limit;
 use crate::operators::Captures;
@@ -43,6 +48,7 @@ use evaluate::{MatchedValue, Subject};
 use kept::Keeper;
 use recorder::Recorder;
 use report::Reports;
+pub use secrets::Secrets;
 use store::Store;
 
 /// What the caller knows of a transaction before the request: the engine has no clock and no sockets.
@@ -80,6 +86,9 @@ pub(crate) struct State {
     collections: Collections,
     control: Control,
     reports: Reports,
+    secrets: Secrets,
+    /// What `prepend` and `append` add to the response body.
+    injected: [Vec<u8>; 2],
     request_body: Vec<u8>,
     response_body: Vec<u8>,
     /// What the current rule has matched so far.
@@ -109,6 +118,8 @@ struct Control {
     response_body_access: bool,
     response_body_limit: u64,
     body_processor: Option<BodyProcessor>,
+    response_body_processor: Option<BodyProcessor>,
+    parse_xml_into_args: ParseXmlIntoArgs,
     force_request_body: bool,
     /// Rules taken out, by bit.
     removed: Vec<u64>,
@@ -142,6 +153,8 @@ impl State {
         self.store.reset(&policy.limits, policy.seed, policy.exhaustive);
         self.collections.reset(&policy.parts.names);
         self.reports.reset();
+        self.secrets.clear();
+        self.injected.iter_mut().for_each(Vec::clear);
         self.matched.clear();
         self.plain = policy.exhaustive;
         self.recorder = None;
@@ -158,6 +171,7 @@ impl State {
             request_body_limit: settings.request_body_limit,
             response_body_access: settings.response_body_access,
             response_body_limit: settings.response_body_limit,
+            parse_xml_into_args: settings.parse_xml_into_args,
             removed,
             target_removals,
             ..Control::default()
@@ -251,10 +265,12 @@ impl Transaction {
         self
     }
 
-    /// Ends the recording; `None` if there is none.
+    /// Ends the recording; `None` if there is none. What rules have declared secret is masked.
     pub fn take_trace(&mut self) -> Option<Trace> {
         let (policy, state) = self.parts()?;
-        state.take_trace(policy)
+        let mut trace = state.take_trace(policy)?;
+        state.secrets.mask_trace(&mut trace);
+        Some(trace)
     }
 
     /// How long the transaction has taken so far, for `DURATION`.
@@ -293,7 +309,7 @@ impl Transaction {
     pub fn append_request_body(&mut self, chunk: &[u8]) -> BodyStatus {
         let Some((policy, state)) = self.parts() else { return BodyStatus::Partial };
         state.store.budget.receive(chunk.len());
-        let limit = state.control.request_body_limit;
+        let limit = state.request_body_limit(policy);
         let action = state.limit_action(policy.settings().request_body_limit_action);
         let status = append(&mut state.request_body, chunk, limit, action);
         if status != BodyStatus::Accepted {
@@ -356,7 +372,7 @@ impl Transaction {
         if !state.begins(4) || state.control.engine == EngineMode::Off {
             return None;
         }
-        state.read_response_body();
+        state.read_response_body(policy);
         state.run_phase(policy, 4)
     }
 
@@ -373,6 +389,19 @@ impl Transaction {
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         let count = self.state().map_or(0, |state| state.reports.len());
         (0..count).filter_map(|index| self.state()?.finding(&self.policy, index))
+    }
+
+    /// What rules have declared secret with `sanitise…`. The findings are masked already; what else the
+    /// caller logs of the request and the response is to be masked with it.
+    pub fn secrets(&self) -> Option<&Secrets> {
+        self.state().map(|state| &state.secrets).filter(|secrets| !secrets.is_empty())
+    }
+
+    /// What rules add to the response body with `prepend` and `append`: before it, and after it. To be
+    /// asked for after [`Transaction::process_response_body`]; both are empty unless
+    /// `SecContentInjection` is on.
+    pub fn injected(&self) -> (&[u8], &[u8]) {
+        self.state().map_or((&[], &[]), |state| (&state.injected[0], &state.injected[1]))
     }
 
     /// Anomaly scores, as CRS names them.
@@ -441,7 +470,20 @@ impl State {
         let intervention =
             if self.plain { self.run_phase_plainly(policy, phase) } else { self.run_phase_quickly(policy, phase) };
         self.keep_collections();
+        // What the phase declared secret is masked in all findings so far.
+        self.mask_findings(policy);
         intervention
+    }
+
+    /// Bytes of request body that are taken. Only multipart bodies have files, which count less.
+    fn request_body_limit(&self, policy: &Policy) -> u64 {
+        let limit = self.control.request_body_limit;
+        match policy.settings().request_body_no_files_limit {
+            Some(without_files) if self.control.body_processor != Some(BodyProcessor::Multipart) => {
+                limit.min(without_files)
+            }
+            _ => limit,
+        }
     }
 
     /// A mode that never refuses cannot refuse a body either.

@@ -175,7 +175,6 @@ impl State {
             Disruptive::Deny => "deny",
             Disruptive::Drop => "drop",
             Disruptive::Redirect(_) => "redirect",
-            Disruptive::Proxy(_) => "proxy",
         };
         let enforced = mode == EngineMode::On && (is_allow || phase != 5);
         if enforced && !matches!(rule.disruptive, Disruptive::Allow(AllowScope::Phase)) {

@@ -3,7 +3,8 @@
 use parapet_seclang::ast::AuditEngine;
 
 use super::State;
-use super::store::Span;
+use super::secrets::{Hidden, masked};
+use super::store::{Span, Store};
 use crate::operators::Rx;
 use crate::policy::Policy;
 use crate::policy::names::Slot;
@@ -64,6 +65,37 @@ impl Reports {
             *total = total.saturating_add(amount);
         } else if self.scores.len() < most.saturating_mul(8) {
             self.scores.push((slot, amount));
+        }
+    }
+
+    /// Masks what `hidden` says of a text must not be shown. It is given the name of the variable that
+    /// the text is the value of, if it is one's.
+    pub(super) fn mask(&mut self, policy: &Policy, store: &mut Store, hidden: impl Fn(Option<&[u8]>, &[u8]) -> Hidden) {
+        for finding in &mut self.findings {
+            let Some(rule) = policy.parts.rules.get(finding.rule) else { continue };
+            let of_value = |store: &Store, name: Span, value: Span| hidden(Some(store.get(name)), store.get(value));
+            let value = of_value(store, finding.variable, finding.value);
+            // What a rule built from a secret value may hold any part of it.
+            let whole = matches!(value, Hidden::Whole);
+            finding.value = masked(finding.value, value, store);
+            let mask = |store: &mut Store, span: &mut Span, template: &Template| {
+                if template.plain().is_none() {
+                    let of_text = if whole { Hidden::Whole } else { hidden(None, store.get(*span)) };
+                    *span = masked(*span, of_text, store);
+                }
+            };
+            mask(store, &mut finding.message, &rule.meta.message);
+            mask(store, &mut finding.data, &rule.meta.data);
+            let tags = finding.tags.0 as usize..finding.tags.1 as usize;
+            let templates = rule.meta.tags.iter().filter(|tag| tag.plain().is_none());
+            for (span, template) in self.tags.get_mut(tags).into_iter().flatten().zip(templates) {
+                mask(store, span, template);
+            }
+            let values = finding.values.0 as usize..finding.values.1 as usize;
+            for (name, value) in self.values.get_mut(values).into_iter().flatten() {
+                let of_value = of_value(store, *name, *value);
+                *value = masked(*value, of_value, store);
+            }
         }
     }
 

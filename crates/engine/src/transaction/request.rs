@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use parapet_seclang::ast::{BodyProcessor, Variable};
+use parapet_seclang::ast::{BodyProcessor, Transformation, Variable};
 
 use super::collections::Collections;
 use super::{Context, State};
 use crate::body::{cookies, urlencoded};
 use crate::limits::Limit;
 use crate::policy::Policy;
+use crate::transformations;
 use crate::variables::Collection;
 
 impl State {
@@ -145,20 +146,27 @@ impl State {
         } else if name.eq_ignore_ascii_case(b"authorization") {
             let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
             self.set(Variable::AuthType, scheme);
+            if let Some(user) = basic_user(value) {
+                self.set(Variable::RemoteUser, &user);
+            }
         }
     }
 
     /// Decides how the body will be read.
     pub(super) fn set_processor(&mut self, processor: BodyProcessor) {
         self.control.body_processor = Some(processor);
-        let name: &[u8] = match processor {
-            BodyProcessor::UrlEncoded => b"URLENCODED",
-            BodyProcessor::Multipart => b"MULTIPART",
-            BodyProcessor::Xml => b"XML",
-            BodyProcessor::Json => b"JSON",
-            BodyProcessor::Raw => b"RAW",
-        };
-        self.set_common(Variable::ReqbodyProcessor, name);
+        self.set_common(Variable::ReqbodyProcessor, processor_name(processor));
+    }
+}
+
+/// The name of a processor as rules see it.
+pub(super) fn processor_name(processor: BodyProcessor) -> &'static [u8] {
+    match processor {
+        BodyProcessor::UrlEncoded => b"URLENCODED",
+        BodyProcessor::Multipart => b"MULTIPART",
+        BodyProcessor::Xml => b"XML",
+        BodyProcessor::Json => b"JSON",
+        BodyProcessor::Raw => b"RAW",
     }
 }
 
@@ -198,6 +206,16 @@ pub(super) fn argument_room(state: &State, policy: &Policy) -> usize {
     most.saturating_sub(have)
 }
 
+/// The user of basic authentication (RFC 7617).
+fn basic_user(authorization: &[u8]) -> Option<Vec<u8>> {
+    let credentials = authorization.get(6..).filter(|_| starts_with(authorization, b"basic "))?.trim_ascii();
+    let mut decoded = Vec::new();
+    let changed = transformations::apply(Transformation::Base64Decode, credentials, &mut decoded);
+    let end = memchr::memchr(b':', &decoded).filter(|_| changed)?;
+    decoded.truncate(end);
+    Some(decoded)
+}
+
 /// Variables that are numbers and nought until something happens.
 const ZERO_AT_FIRST: &[Variable] = &[
     Variable::ArgsCombinedSize,
@@ -223,8 +241,10 @@ const ZERO_AT_FIRST: &[Variable] = &[
     Variable::MultipartUnmatchedBoundary,
     Variable::ReqbodyError,
     Variable::ReqbodyProcessorError,
+    Variable::ResBodyError,
+    Variable::ResBodyProcessorError,
+    Variable::UriParseError,
     Variable::RequestBodyLength,
-    Variable::FullRequestLength,
     Variable::ResponseContentLength,
     Variable::UrlencodedError,
 ];

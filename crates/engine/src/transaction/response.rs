@@ -1,10 +1,11 @@
 //! The response as variables.
 
-use parapet_seclang::ast::{EngineMode, Variable};
+use parapet_seclang::ast::{BodyProcessor, EngineMode, Variable};
 
 use super::State;
 use super::collections::Collections;
-use super::request::is_common;
+use super::request::{is_common, processor_name};
+use crate::body::{json, urlencoded, xml};
 use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
@@ -61,13 +62,74 @@ impl State {
         kinds.peek().is_none() && is_listed(b"") || kinds.any(is_listed)
     }
 
-    /// Sets `RESPONSE_BODY`.
-    pub(super) fn read_response_body(&mut self) {
+    /// Decides how the body will be read, besides being searched as it is.
+    pub(super) fn set_response_processor(&mut self, processor: BodyProcessor) {
+        self.control.response_body_processor = Some(processor);
+        self.set(Variable::ResBodyProcessor, processor_name(processor));
+    }
+
+    /// Sets `RESPONSE_BODY`, and `RESPONSE_ARGS` or `RESPONSE_XML` if a processor was chosen.
+    pub(super) fn read_response_body(&mut self, policy: &Policy) {
         let body = std::mem::take(&mut self.response_body);
         self.set(Variable::ResponseBody, &body);
+        if policy.settings().stream_out_body_inspection {
+            self.set(Variable::StreamOutputBody, &body);
+        }
+        match self.control.response_body_processor.filter(|_| !body.is_empty()) {
+            Some(BodyProcessor::Json) => self.read_response_json(policy, &body),
+            Some(BodyProcessor::Xml) => self.read_response_xml(policy, &body),
+            Some(BodyProcessor::UrlEncoded) => {
+                let most = policy.limits.collection_values;
+                let (collections, store) = (&mut self.collections, &mut self.store);
+                urlencoded::parse(&body, policy.settings().argument_separator, &mut |name, value| {
+                    collections.add(Collection::ResponseArgs, name, value, most, store)
+                });
+            }
+            Some(BodyProcessor::Multipart | BodyProcessor::Raw) | None => {}
+        }
         if !body.is_empty() {
             self.set_number(Variable::ResponseContentLength, body.len() as u64);
         }
         self.response_body = body;
+    }
+
+    fn read_response_json(&mut self, policy: &Policy, body: &[u8]) {
+        let most = policy.limits.collection_values;
+        let (collections, store) = (&mut self.collections, &mut self.store);
+        let outcome = json::parse(body, policy.settings().json_depth_limit as usize, &mut |name, value| {
+            collections.add(Collection::ResponseArgs, name, value, most, store)
+        });
+        if let Err(error) = outcome {
+            self.response_error(&format!("JSON parsing error: {} (at byte {})", error.message, error.offset));
+        }
+    }
+
+    fn read_response_xml(&mut self, policy: &Policy, body: &[u8]) {
+        let most = policy.limits.collection_values;
+        let mut text = Vec::new();
+        let (collections, store) = (&mut self.collections, &mut self.store);
+        let outcome = xml::parse(body, policy.limits.xml_depth, &mut |event| {
+            match event {
+                xml::XmlEvent::Attribute(_, value) => {
+                    return collections.add(Collection::ResponseXmlAttributes, b"//@*", value, most, store);
+                }
+                xml::XmlEvent::Text(piece) => text.extend_from_slice(piece),
+                xml::XmlEvent::Start(_) | xml::XmlEvent::End => {}
+            }
+            true
+        });
+        self.collections.add(Collection::ResponseXmlText, b"/*", &text, 1, &mut self.store);
+        if let Err(error) = outcome {
+            self.response_error(&format!("XML parsing error: {} (at byte {})", error.message, error.offset));
+        }
+    }
+
+    fn response_error(&mut self, message: &str) {
+        for variable in [Variable::ResBodyError, Variable::ResBodyProcessorError] {
+            self.set(variable, b"1");
+        }
+        for variable in [Variable::ResBodyErrorMsg, Variable::ResBodyProcessorErrorMsg] {
+            self.set(variable, message.as_bytes());
+        }
     }
 }

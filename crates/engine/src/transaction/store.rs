@@ -280,7 +280,7 @@ impl Store {
     pub(crate) fn step(&mut self, id: StringId, step: u8, chains: &Chains) -> StringId {
         let Some(kind) = chains.step(step) else { return id };
         if self.anew {
-            return self.apply(id, kind.transformation);
+            return self.apply(id, kind.transformation, chains);
         }
         if self.classes(id) & kind.changing == 0 && !kind.always {
             return id;
@@ -289,7 +289,7 @@ impl Store {
         if let Some(image) = self.strings(id).image(id.index(), column, columns) {
             return StringId(image);
         }
-        let image = self.apply(id, kind.transformation);
+        let image = self.apply(id, kind.transformation, chains);
         self.set_image(id, column, columns, image);
         image
     }
@@ -305,12 +305,12 @@ impl Store {
     }
 
     /// Transforms a string.
-    fn apply(&mut self, id: StringId, transformation: Transformation) -> StringId {
+    fn apply(&mut self, id: StringId, transformation: Transformation, chains: &Chains) -> StringId {
         let mut out = std::mem::take(&mut self.scratch);
         let text = self.text(id);
         let length = text.len();
         out.clear();
-        let changed = transformations::apply(transformation, text, &mut out);
+        let changed = transformations::apply_with(transformation, chains.unicode_map.as_deref(), text, &mut out);
         let mut image = id;
         if !id.is_kept() {
             self.budget.read(length + out.len());

@@ -26,7 +26,7 @@ impl State {
         for effect in &link.effects {
             let written = self.written_by(policy, rule, effect);
             let before = written.as_ref().and_then(|written| self.look(policy, written));
-            self.apply_effect(policy, rule, effect);
+            self.apply_effect(policy, rule, link, effect);
             match (effect, written) {
                 (_, Some(written)) => {
                     let after = self.look(policy, &written);
@@ -63,7 +63,11 @@ impl State {
                 Written::Persistent(*collection, self.expand_to_vec(policy, Some(rule), name))
             }
             Effect::SetEnv { name, .. } => Written::Env(self.expand_to_vec(policy, Some(rule), name)),
-            Effect::InitCollection { .. } | Effect::ExpirePersistent { .. } | Effect::Ctl(_) => return None,
+            Effect::InitCollection { .. }
+            | Effect::ExpirePersistent { .. }
+            | Effect::Inject { .. }
+            | Effect::Sanitise(_)
+            | Effect::Ctl(_) => return None,
         })
     }
 
@@ -161,6 +165,10 @@ fn describe(policy: &Policy, ctl: &Ctl) -> String {
         }
         Ctl::ResponseBodyAccess(access) => format!("responseBodyAccess={}", on(access)),
         Ctl::ResponseBodyLimit(limit) => format!("responseBodyLimit={limit}"),
+        Ctl::ResponseBodyProcessor(processor) => {
+            format!("responseBodyProcessor={}", format!("{processor:?}").to_ascii_uppercase())
+        }
+        Ctl::ParseXmlIntoArgs(mode) => format!("parseXmlIntoArgs={mode:?}"),
     }
 }
 

@@ -20,6 +20,7 @@ mod nulls;
 mod parity;
 mod php_args_names;
 mod sql_hex_decode;
+mod unicode_map;
 pub(crate) mod url_decode;
 mod url_decode_uni;
 mod url_encode;
@@ -29,6 +30,7 @@ mod whitespace;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use best_fit::ascii as best_fit_ascii;
 use parapet_seclang::ast::Transformation;
+pub(crate) use unicode_map::UnicodeMap;
 
 /// Applies one transformation.
 ///
@@ -82,6 +84,22 @@ pub(crate) fn any(input: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
     let (blocks, rest) = input.as_chunks::<32>();
     blocks.iter().any(|block| block.iter().fold(false, |found, &byte| found | predicate(byte)))
         || rest.iter().any(|&byte| predicate(byte))
+}
+
+/// Applies one transformation where the configuration has a code page of its own.
+pub(crate) fn apply_with(
+    transformation: Transformation,
+    map: Option<&UnicodeMap>,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) -> bool {
+    match (transformation, map) {
+        (Transformation::UrlDecodeUni, Some(map)) => {
+            out.clear();
+            url_decode_uni::decode(input, out, |character| map.byte(character))
+        }
+        _ => apply(transformation, input, out),
+    }
 }
 
 /// C's `isspace` in the C locale.

@@ -102,6 +102,9 @@ fn check(settings: &Settings) -> Outcome {
     let config = configuration(settings)?;
     match run::plan::check(config) {
         Ok(plan) => {
+            for warning in plan.policy.iter().flat_map(|policy| policy.warnings()) {
+                eprintln!("warning: {warning}");
+            }
             let rules = plan.policy.map_or_else(
                 || "no gateway".to_owned(),
                 |policy| format!("{} rules, policy {}", policy.rule_count(), policy.hash()),

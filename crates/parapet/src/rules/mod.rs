@@ -1,15 +1,21 @@
 //! The policy that is put in force: built-in base, rule set, tuning, the user's own rules.
 
+mod files;
+
 use crate::config::load::ConfigError;
 use crate::crs::install;
-use parapet_engine::{FileLoader, Policy};
+use files::Files;
+use parapet_engine::Policy;
+use parapet_gateway::DnsResolver;
 use parapet_seclang::{Loader, parse_all_in};
 use serde::Deserialize;
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// How long a request may wait for the block lists of one `@rbl`.
+const BLOCK_LIST_DEADLINE: Duration = Duration::from_millis(500);
 const BASE: &str = include_str!("base.conf");
 /// Names under which the built-in parts appear in findings and messages.
 const BASE_NAME: &str = "parapet-base.conf";
@@ -128,7 +134,7 @@ pub fn compile(config: &Config, installed: &Path) -> Result<Policy, Vec<ConfigEr
         }
     }
     entries.extend(config.after.iter().cloned());
-    let loader = BuiltIn { tuning: tuning(config), files: FileLoader };
+    let loader = Files { built_in: vec![(BASE_NAME, BASE.as_bytes().to_vec()), (TUNING_NAME, tuning(config))] };
     let entries = expand(&entries, &loader)?;
     let dialect = match config.dialect {
         Dialect::Libmodsecurity => parapet_seclang::Dialect::Libmodsecurity,
@@ -136,7 +142,12 @@ pub fn compile(config: &Config, installed: &Path) -> Result<Policy, Vec<ConfigEr
     };
     let parsed = parse_all_in(dialect, &entries, &loader)
         .map_err(|errors| errors.iter().map(from_display).collect::<Vec<_>>())?;
-    Policy::compile(&parsed, &loader).map_err(|errors| errors.iter().map(from_display).collect())
+    let policy = Policy::compile(&parsed, &loader);
+    let policy = policy.map_err(|errors| errors.iter().map(from_display).collect::<Vec<_>>())?;
+    if policy.asks_resolver() {
+        return Ok(policy.with_resolver(Arc::new(DnsResolver::of_system(BLOCK_LIST_DEADLINE))));
+    }
+    Ok(policy)
 }
 
 /// The root of the rule set to use.
@@ -223,26 +234,6 @@ fn tuning(config: &Config) -> Vec<u8> {
     }
     text.push_str("\"\n");
     text.into_bytes()
-}
-
-/// Serves the built-in parts by name and everything else from the disk.
-struct BuiltIn {
-    tuning: Vec<u8>,
-    files: FileLoader,
-}
-
-impl Loader for BuiltIn {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        match path.to_str() {
-            Some(BASE_NAME) => Ok(BASE.as_bytes().to_vec()),
-            Some(TUNING_NAME) => Ok(self.tuning.clone()),
-            _ => self.files.read(path),
-        }
-    }
-
-    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
-        self.files.glob(pattern)
-    }
 }
 
 /// Compiles and shares.

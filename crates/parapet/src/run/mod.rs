@@ -50,6 +50,9 @@ pub struct SampleSiteHandle(SampleSite);
 /// What could not be opened or bound, and what to do about it.
 pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     let started = Instant::now();
+    for warning in plan.policy.iter().flat_map(|policy| policy.warnings()) {
+        tracing::warn!(%warning, "a directive of the rules has no meaning here");
+    }
     let metrics = install_metrics()?;
     let data_dir = plan.config.data_dir();
     std::fs::create_dir_all(&data_dir).with_context(|| format!("{} cannot be created", data_dir.display()))?;
