@@ -83,7 +83,7 @@ impl Lines {
     /// Divides what there is into whole lines and the rest; `None` if no line is whole.
     fn split(&mut self, mut buffer: Vec<u8>, read: usize) -> Option<Chunk> {
         if self.skipping {
-            let Some(feed) = memchr::memchr(b'\n', &buffer) else { return None };
+            let feed = memchr::memchr(b'\n', &buffer)?;
             self.skipping = false;
             buffer.drain(..=feed);
         }
