@@ -140,6 +140,11 @@ fn files_that_are_wrong_are_named_with_the_place() {
         assert_eq!((code, out.as_str()), (2, ""), "{said}");
         assert!(said.contains(expected), "{expected:?} is not in\n{said}");
     }
+    let smuggling =
+        "POST / HTTP/1.1\nHost: x\nUser-Agent: y\nAccept: */*\nContent-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n";
+    let file = files.write("d.http", smuggling);
+    let (_, out, said) = files.explain(&file, &[]);
+    assert!(out.contains("BLOCKED  400 by the gateway itself"), "{out}{said}");
     let (code, _, said) = files.explain("absent.http", &[]);
     assert!(code == 2 && said.contains("absent.http cannot be opened"), "{said}");
 }

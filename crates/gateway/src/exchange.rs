@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::framing::{self, Framing};
 use crate::head::{Head, Version};
 use crate::inspection::{Inspection, Refusal, Verdict};
+use crate::refusal;
 use crate::sites::Site;
 use crate::target;
 use crate::worker::Worker;
@@ -209,16 +210,7 @@ impl<'a> Exchange<'a> {
     fn frame_body(&mut self) -> Result<(), Fault> {
         self.body.framing = framing::of_request(self.head)?;
         self.body.reader = BodyReader::new(self.body.framing);
-        target::of(self.head)?;
-        if self.head.method() == b"CONNECT" {
-            return Err(Fault::new(405, "CONNECT is not served"));
-        }
-        match self.head.header(b"expect") {
-            Some(expect) if !expect.eq_ignore_ascii_case(b"100-continue") => {
-                Err(Fault::new(417, "the Expect header is something else than 100-continue"))
-            }
-            _ => Ok(()),
-        }
+        refusal::check(self.head)
     }
 
     /// Phase 1, also for a head that will be refused: the rules say what is wrong with it.

@@ -32,6 +32,7 @@ mod page;
 mod policies;
 mod receive;
 mod record;
+mod refusal;
 mod relay;
 mod response_head;
 mod sites;
@@ -46,3 +47,4 @@ pub use config::{Config, ConfigError, FailDirection, FailPolicy, Limits, Mode, R
 pub use dns::DnsResolver;
 pub use gateway::{Gateway, Traffic};
 pub use policies::PolicySet;
+pub use refusal::refusal;

@@ -2,6 +2,7 @@
 
 use super::{Failure, Outcome, configuration};
 use crate::cli::ExplainOptions;
+use crate::config::Config;
 use crate::explain::people::{self, Selection};
 use crate::explain::shown::Style;
 use crate::explain::{self, json};
@@ -17,14 +18,16 @@ use std::sync::Arc;
 /// Explains the requests of a file.
 pub fn run(options: &ExplainOptions) -> Outcome {
     let requests = requests_of(options).map_err(wrong_argument)?;
-    let policy = policy_of(options)?;
+    let config = configuration(&options.settings)?;
+    let policy = policy_of(options, &config)?;
+    let refusal = |head: &[u8]| parapet_gateway::refusal(head, &config.gateway.limits);
     let selection = Selection { only: options.only, phase: options.phase, all: options.all };
     let limits = TraceLimits { failed_tests: options.all || options.only.is_some(), ..TraceLimits::default() };
     let style = Style::of_stdout();
     let mut any_blocked = false;
     let mut values = Vec::new();
     for (index, request) in requests.into_iter().enumerate() {
-        let explanation = explain::explain(&policy, request, options.client, limits);
+        let explanation = explain::explain(&policy, request, options.client, limits, &refusal);
         any_blocked |= explanation.is_blocked();
         if options.json {
             values.push(json::value(&explanation, &selection));
@@ -59,15 +62,14 @@ fn requests_of(options: &ExplainOptions) -> anyhow::Result<Vec<Request>> {
 }
 
 /// The policy of the configuration, or of a rule set that is named.
-fn policy_of(options: &ExplainOptions) -> Result<Arc<Policy>, Failure> {
-    let config = configuration(&options.settings)?;
+fn policy_of(options: &ExplainOptions, config: &Config) -> Result<Arc<Policy>, Failure> {
     let installed = config.rule_sets();
     let dialect = config.rules.dialect;
     let named = rules::Config { dialect, ..rules::Config::default() };
     let mut chosen = match &options.rules {
         Some(path) if path.is_file() => rules::Config { crs: "none".to_owned(), after: vec![path.clone()], ..named },
         Some(path) => rules::Config { crs: path.display().to_string(), ..named },
-        None => config.rules,
+        None => config.rules.clone(),
     };
     if let Some(level) = options.paranoia {
         (chosen.paranoia_level, chosen.detection_paranoia_level) = (level, None);

@@ -56,8 +56,19 @@ fn verdict(explanation: &Explanation) -> Value {
         Verdict::Passed => None,
         Verdict::Stopped(intervention) => Some(intervention.status),
         Verdict::BodyTooLarge => Some(413),
+        Verdict::Malformed { status, .. } => Some(*status),
     };
-    json!({ "blocked": explanation.is_blocked(), "status": status, "mode": mode, "rule": deciding })
+    let malformed = match &explanation.verdict {
+        Verdict::Malformed { reason, .. } => Some(reason),
+        _ => None,
+    };
+    json!({
+        "blocked": explanation.is_blocked(),
+        "status": status,
+        "mode": mode,
+        "rule": deciding,
+        "malformed": malformed,
+    })
 }
 
 fn scores(explanation: &Explanation) -> Value {

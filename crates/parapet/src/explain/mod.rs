@@ -32,6 +32,13 @@ pub enum Verdict {
     Stopped(Intervention),
     /// Its body is over the limit of the policy, which refuses such bodies.
     BodyTooLarge,
+    /// The gateway itself refuses it, whatever the rules say.
+    Malformed {
+        /// Status of the answer.
+        status: u16,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// One request, its verdict, and how that came about.
@@ -71,8 +78,18 @@ impl Explanation {
     }
 }
 
-/// Runs a request, and its response if there is one.
-pub fn explain(policy: &Arc<Policy>, request: Request, client: IpAddr, limits: TraceLimits) -> Explanation {
+/// What the gateway has against a head, if anything: status and reason.
+pub type Refusal<'a> = &'a dyn Fn(&[u8]) -> Option<(u16, String)>;
+
+/// Runs a request, and its response if there is one. `refusal` says what the gateway itself has against
+/// the head of an HTTP/1 request.
+pub fn explain(
+    policy: &Arc<Policy>,
+    request: Request,
+    client: IpAddr,
+    limits: TraceLimits,
+    refusal: Refusal<'_>,
+) -> Explanation {
     let context = context(client);
     let begin = || Transaction::new(Arc::clone(policy), context.clone());
     let mut ordinary = begin();
@@ -82,8 +99,10 @@ pub fn explain(policy: &Arc<Policy>, request: Request, client: IpAddr, limits: T
     let is_consistent = traced_verdict == verdict
         && traced.scores() == ordinary.scores()
         && traced.matches().map(|found| found.rule_id).eq(ordinary.matches().map(|found| found.rule_id));
+    // The gateway's own refusal wins over the rules' verdict. What it speaks is HTTP/1.
+    let refused = if request.protocol.starts_with(b"HTTP/1.") { refusal(&request.head()) } else { None };
     Explanation {
-        verdict,
+        verdict: refused.map_or(verdict, |(status, reason)| Verdict::Malformed { status, reason }),
         mode: ordinary.engine_mode(),
         scores: ordinary.scores(),
         limits: ordinary.limits_met().collect(),

@@ -122,6 +122,9 @@ impl Out {
             (Verdict::BodyTooLarge, _) => {
                 (Tone::Bad, "BLOCKED", "413: the body is over SecRequestBodyLimit".to_owned())
             }
+            (Verdict::Malformed { status, reason }, _) => {
+                (Tone::Bad, "BLOCKED", format!("{status} by the gateway itself: {reason}"))
+            }
             (Verdict::Passed, _) if explanation.mode == EngineMode::Off => {
                 (Tone::Good, "PASSED", "the engine is off".to_owned())
             }

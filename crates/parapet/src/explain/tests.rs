@@ -19,7 +19,9 @@ fn explained(rules: &str, target: &str, body: &[u8]) -> Explanation {
         body: body.to_vec(),
         ..Request::default()
     };
-    explain(&policy, request, [127, 0, 0, 1].into(), TraceLimits { failed_tests: true, ..TraceLimits::default() })
+    let limits = TraceLimits { failed_tests: true, ..TraceLimits::default() };
+    let refusal = |head: &[u8]| head.starts_with(b"POST /odd").then(|| (400, "it is odd".to_owned()));
+    explain(&policy, request, [127, 0, 0, 1].into(), limits, &refusal)
 }
 
 fn words(explanation: &Explanation) -> String {
@@ -61,6 +63,7 @@ fn other_verdicts_have_their_own_words() {
     assert_eq!(verdict(&detect, "/?q=good", b""), "PASSED  inbound score 0 < 5");
     assert_eq!(verdict("SecRuleEngine Off", "/", b""), "PASSED  the engine is off");
     assert_eq!(verdict("SecRuleEngine On", "/", b""), "PASSED  no rule stopped it");
+    assert_eq!(verdict("SecRuleEngine On", "/odd", b""), "BLOCKED  400 by the gateway itself: it is odd");
     let allow = "SecRuleEngine On\nSecAction \"id:1,phase:1,allow,msg:'A friend'\"";
     assert_eq!(verdict(allow, "/", b""), "PASSED  rule 1 allows it: A friend");
     let limit = "SecRuleEngine On\nSecRequestBodyAccess On\nSecRequestBodyLimit 3\nSecRequestBodyLimitAction Reject";

@@ -49,6 +49,18 @@ pub struct Request {
     pub notes: Vec<String>,
 }
 
+impl Request {
+    /// Request line, headers and the empty line, as HTTP/1 sends them.
+    pub fn head(&self) -> Vec<u8> {
+        let mut head = [&self.method[..], &self.target, &self.protocol].join(&b" "[..]);
+        for (name, value) in &self.headers {
+            head.extend_from_slice(&[b"\r\n", name.as_slice(), b": ", value].concat());
+        }
+        head.extend_from_slice(b"\r\n\r\n");
+        head
+    }
+}
+
 /// Name and value.
 pub type Header = (Vec<u8>, Vec<u8>);
 
