@@ -44,11 +44,7 @@ pub(crate) struct Watch {
     pub(crate) source: Source,
     /// Name of the one member that is tested, with its hash; all members without.
     pub(crate) key: Option<(Vec<u8>, u32)>,
-    /// Rules that test the values as they are, among other ways perhaps.
-    pub(crate) raw: Vec<u64>,
-    /// Rules that test the values after transformations that may leave them alone.
-    pub(crate) usual: Vec<u64>,
-    /// Kinds of bytes without which all those transformations leave a value alone.
+    /// Kinds of bytes that decide what transformations do to a value.
     pub(crate) changing: ClassSet,
     pub(crate) groups: Vec<Group>,
 }
@@ -56,8 +52,6 @@ pub(crate) struct Watch {
 /// Rules that test the values after one chain of transformations.
 pub(crate) struct Group {
     pub(crate) chain: ChainId,
-    pub(crate) changing: ClassSet,
-    pub(crate) always: bool,
     pub(crate) rules: Vec<u64>,
 }
 
@@ -95,40 +89,21 @@ impl Program {
 impl Watch {
     /// A source of values without rules.
     pub(crate) fn new(number: u32, source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
-        Watch { number, source, key, raw: Vec::new(), usual: Vec::new(), changing: 0, groups: Vec::new() }
+        Watch { number, source, key, changing: 0, groups: Vec::new() }
     }
 
     /// Adds the rule at a position, which tests the values after a chain.
     pub(crate) fn add(&mut self, chain: ChainId, position: usize, width: usize, chains: &Chains) {
         let known = self.groups.iter().position(|group| group.chain == chain);
         let index = known.unwrap_or_else(|| {
-            let description = chains.get(chain);
-            self.groups.push(Group {
-                chain,
-                changing: description.changing,
-                always: description.always,
-                rules: vec![0; width],
-            });
+            let steps = chains.get(chain).steps.iter().filter_map(|step| chains.step(*step));
+            self.changing |= steps.filter(|step| !step.always).fold(0, |all, step| all | step.changing);
+            self.groups.push(Group { chain, rules: vec![0; width] });
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(index) {
             set(&mut group.rules, position);
         }
-    }
-
-    /// Sums up the groups once all are there.
-    pub(crate) fn finish(&mut self, width: usize) {
-        self.usual = vec![0; width];
-        let as_it_is = self.groups.iter().find(|group| group.chain == ChainId::EMPTY);
-        self.raw = as_it_is.map_or_else(|| vec![0; width], |group| group.rules.clone());
-        for group in self.groups.iter().filter(|group| !group.always) {
-            self.changing |= group.changing;
-            for (all, some) in self.usual.iter_mut().zip(&group.rules) {
-                *all |= some;
-            }
-        }
-        // What always changes comes first, so that the loop over plain values can stop early.
-        self.groups.sort_by_key(|group| !group.always);
     }
 }
 

@@ -84,7 +84,6 @@ impl Slice {
                 _ => set(&mut slice.always, position),
             }
         }
-        slice.watches.iter_mut().for_each(|watch| watch.finish(width));
         slice
     }
 }

@@ -118,6 +118,18 @@ pub(crate) fn changing(transformation: Transformation) -> ClassSet {
     }
 }
 
+/// Kinds of bytes that a value may have after a transformation.
+pub(crate) fn after(transformation: Transformation, before: ClassSet) -> ClassSet {
+    match transformation {
+        Transformation::Lowercase => before | LOWERCASE | EMPTY,
+        Transformation::CompressWhitespace | Transformation::ReplaceNulls => before | 1 << SPACE | EMPTY,
+        Transformation::RemoveNulls | Transformation::RemoveWhitespace => before | EMPTY,
+        Transformation::CmdLine => before | LOWERCASE | 1 << SPACE | EMPTY,
+        Transformation::NormalizePath => before | of_all(b"/.") | EMPTY,
+        _ => ALL,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +150,21 @@ mod tests {
         for length in 1..20 {
             let value: Vec<u8> = (0..length).map(|i| b"a1 %/\x00\xff,"[i % 8]).collect();
             assert_eq!(of(&value), of_all(&value));
+        }
+    }
+
+    #[test]
+    fn no_other_kinds_of_bytes_come_out_of_a_transformation() {
+        let mut random = crate::fuzzing::Random::new(5);
+        let mut out = Vec::new();
+        for transformation in Transformation::ALL {
+            for _ in 0..3000 {
+                let value: Vec<u8> =
+                    (0..random.below(12)).map(|_| *random.pick(b"aZ0 \t\0\"'^,;(/.\\&|\xa0\xff")).collect();
+                if crate::transformations::apply(*transformation, &value, &mut out) {
+                    assert_eq!(of(&out) & !after(*transformation, of(&value)), 0, "{}", transformation.name());
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::State;
+use super::plans::Plans;
 use super::store::StringId;
 use crate::policy::Policy;
 use crate::policy::program::{Program, Watch};
@@ -44,42 +45,7 @@ pub(super) struct Candidates {
     hits: Vec<Hit>,
     /// The bit of the first rule of the phase.
     first_bit: usize,
-    /// Reused: the distinct images of a value, and for each a row of rules that test it.
-    images: Images,
-}
-
-/// Distinct images of a value with the rules that test them. The first is the value itself.
-#[derive(Debug, Default)]
-struct Images {
-    images: Vec<StringId>,
-    rules: Vec<u64>,
-}
-
-impl Images {
-    fn begin(&mut self, value: StringId, rules: &[u64]) {
-        self.images.clear();
-        self.images.push(value);
-        self.rules.clear();
-        self.rules.extend_from_slice(rules);
-    }
-
-    /// Adds rules that test an image, and no longer the value itself unless they are `raw`.
-    fn add(&mut self, image: StringId, rules: &[u64], raw: &[u64]) {
-        let words = rules.len();
-        let place = self.images.iter().position(|known| *known == image).unwrap_or_else(|| {
-            self.images.push(image);
-            self.rules.resize(self.rules.len() + words, 0);
-            self.images.len() - 1
-        });
-        if place > 0 {
-            for ((own, rules), raw) in self.rules.iter_mut().zip(rules).zip(raw) {
-                *own &= !rules | raw;
-            }
-        }
-        for (own, rules) in self.rules.iter_mut().skip(place * words).zip(rules) {
-            *own |= rules;
-        }
-    }
+    plans: Plans,
 }
 
 impl Candidates {
@@ -196,28 +162,16 @@ impl State {
 
     /// Finds the rules of a watch that have to test a value.
     fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen) {
-        let classes = self.store.classes(seen.value);
-        let plain = classes & watch.changing == 0;
-        let mut images = std::mem::take(&mut self.candidates.images);
-        images.begin(seen.value, &watch.usual);
-        for group in &watch.groups {
-            if !group.always {
-                if plain {
-                    // Groups that always transform come first; none of the others changes this value.
-                    break;
-                }
-                if classes & group.changing == 0 {
-                    continue;
-                }
-            }
-            images.add(self.image(policy, seen.value, group.chain), &group.rules, &watch.raw);
+        let chains = &policy.parts.chains;
+        let words = searched.words.len();
+        let mut plans = std::mem::take(&mut self.candidates.plans);
+        let plan = plans.of(watch, self.store.classes(seen.value), chains);
+        for (place, steps) in plan.ways.iter().enumerate() {
+            let rules = plan.rules.get(place * words..(place + 1) * words).unwrap_or_default();
+            let image = steps.iter().fold(seen.value, |image, step| self.store.step(image, *step, chains));
+            self.note_hits(searched, seen, image, rules);
         }
-        let words = watch.usual.len();
-        for (place, image) in images.images.iter().enumerate() {
-            let rules = images.rules.get(place * words..(place + 1) * words).unwrap_or_default();
-            self.note_hits(searched, seen, *image, rules);
-        }
-        self.candidates.images = images;
+        self.candidates.plans = plans;
     }
 
     /// Notes those of some rules whose gates an image opens.

@@ -17,6 +17,7 @@ mod interpreter;
 mod kept;
 mod lookups;
 mod plain;
+mod plans;
 mod recorder;
 mod report;
 mod request;
