@@ -8,10 +8,17 @@
 mod transaction;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use parapet_conformance::{Mode, rule_set};
+use parapet_engine::Policy;
 use transaction::{REQUESTS, Request, transact};
+
+fn run(policy: &Arc<Policy>, request: &Request) -> (u16, usize) {
+    let outcome = transact(policy, request);
+    (outcome.status, outcome.working_bytes)
+}
 
 fn transactions(criterion: &mut Criterion) {
     let given = std::env::var_os("PARAPET_CRS").map(PathBuf::from);
@@ -28,9 +35,21 @@ fn transactions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("paranoia {paranoia}"));
         for (name, file) in REQUESTS {
             match Request::read(&requests.join(file)) {
-                Ok(request) => group.bench_function(name, |bencher| bencher.iter(|| transact(&policy, &request))),
+                Ok(request) => {
+                    group.bench_function(name, |bencher| bencher.iter(|| run(&policy, &request)));
+                    if name == "get" {
+                        let mut number = 0;
+                        let mut next = || {
+                            number += 1;
+                            request.varied(number)
+                        };
+                        group.bench_function("get varied", |bencher| {
+                            bencher.iter_batched(&mut next, |request| run(&policy, &request), BatchSize::SmallInput);
+                        });
+                    }
+                }
                 Err(error) => return eprintln!("SKIPPED transactions: {error}"),
-            };
+            }
         }
     }
 }
