@@ -135,10 +135,30 @@ pub struct Limits {
     pub connections_per_worker: usize,
     /// Findings in one event.
     pub findings: usize,
+    /// Steps that the rules may take on any request with its response: bytes read, weighted by what
+    /// reading them costs at worst. Above it, `fail_policy.engine_limit` applies.
+    pub engine_steps: u64,
+    /// Steps that they may take on top for each byte of the request and its response.
+    pub engine_steps_per_byte: u64,
+    /// Memory that the engine may take for one request and its response, their bodies not counted.
+    pub engine_working_bytes: usize,
+}
+
+impl Limits {
+    /// The limits of the rule engine.
+    pub fn of_engine(&self) -> parapet_engine::Limits {
+        parapet_engine::Limits {
+            steps: self.engine_steps,
+            steps_per_byte: self.engine_steps_per_byte,
+            working_bytes: self.engine_working_bytes,
+            ..parapet_engine::Limits::default()
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let engine = parapet_engine::Limits::default();
         Limits {
             request_line_bytes: 16 * 1024,
             head_bytes: 64 * 1024,
@@ -148,6 +168,9 @@ impl Default for Limits {
             buffered_total_bytes: 512 * 1024 * 1024,
             connections_per_worker: 10_000,
             findings: 200,
+            engine_steps: engine.steps,
+            engine_steps_per_byte: engine.steps_per_byte,
+            engine_working_bytes: engine.working_bytes,
         }
     }
 }
@@ -234,7 +257,8 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
 /// | failure | `open` | `closed` |
 /// |---|---|---|
 /// | `engine_error`: a defect in the engine while it works on the request | passed on without the verdict | 500 |
-/// | `engine_limit`: the request needs more working memory than the engine allows, or has more arguments | passed on, inspected in part | 413 |
+/// | `engine_limit`: the request takes the rules more steps or memory than the engine allows, or has more arguments | passed on, inspected in part | 413 |
+/// | the same for its response | passed on, inspected in part | 500 |
 /// | `spool_full`: events cannot be kept | passed on, the oldest events are dropped and counted | 503 |
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]

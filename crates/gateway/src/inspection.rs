@@ -10,7 +10,7 @@ use crate::head::Head;
 use crate::text::{self, Redactor};
 use parapet_engine::persistence::CollectionStore;
 use parapet_engine::{
-    BodyStatus, Context, EngineMode, Intervention, InterventionKind, Match, Policy, Secrets, Transaction,
+    BodyStatus, Context, EngineMode, Intervention, InterventionKind, Limit, Match, Policy, Secrets, Transaction,
 };
 use parapet_event::{Finding, ScoreEntry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +21,10 @@ use std::time::{Duration, Instant};
 const SHOWN_MAX: usize = 512;
 /// Longest message or data in a finding, in bytes.
 const MESSAGE_MAX: usize = 2048;
+/// Status for a request over the engine's limits.
+const REQUEST_OVER: u16 = 413;
+/// The same for a response.
+const RESPONSE_OVER: u16 = 500;
 
 /// What the rules want.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,6 +108,8 @@ pub(crate) struct Findings {
     pub(crate) audit_parts: Vec<u8>,
     /// What rules have declared secret.
     pub(crate) secrets: Secrets,
+    /// Limits of the engine that left something out of inspection.
+    pub(crate) limits_met: Vec<Limit>,
 }
 
 /// One request as the engine sees it.
@@ -159,13 +165,25 @@ impl Inspection {
         }
     }
 
-    fn verdict(&mut self, call: impl FnOnce(&mut Transaction) -> Option<Intervention>) -> Verdict {
+    /// Runs a phase. `over` is the status of an answer when the engine's limits leave something out.
+    fn verdict(&mut self, over: u16, call: impl FnOnce(&mut Transaction) -> Option<Intervention>) -> Verdict {
         match self.guarded(call) {
+            Some(None) if self.must_refuse_incomplete() => {
+                Verdict::Failed(Fault::new(over, "the rule engine met a limit and could not inspect everything"))
+            }
             Some(None) => Verdict::Pass,
             Some(Some(intervention)) => Verdict::Refuse(refusal(intervention)),
             None if !self.blocking || self.fail.engine_error == FailDirection::Open => Verdict::Pass,
             None => Verdict::Failed(Fault::new(500, "the rule engine failed on this request")),
         }
+    }
+
+    /// Whether a limit left something out of inspection that the fail policy wants inspected.
+    fn must_refuse_incomplete(&mut self) -> bool {
+        let closed = self.fail.engine_limit == FailDirection::Closed;
+        let incomplete =
+            |transaction: &mut Transaction| transaction.engine_mode() == EngineMode::On && transaction.is_incomplete();
+        closed && self.guarded(incomplete).unwrap_or(false)
     }
 
     /// Hands over the head of the request.
@@ -180,7 +198,7 @@ impl Inspection {
 
     /// Phase 1.
     pub(crate) fn head_complete(&mut self) -> Verdict {
-        self.verdict(Transaction::process_request_headers)
+        self.verdict(REQUEST_OVER, Transaction::process_request_headers)
     }
 
     /// Whether the request body is to be inspected.
@@ -195,16 +213,7 @@ impl Inspection {
 
     /// Phase 2.
     pub(crate) fn request_complete(&mut self) -> Verdict {
-        let verdict = self.verdict(Transaction::process_request_body);
-        if verdict != Verdict::Pass || self.fail.engine_limit == FailDirection::Open {
-            return verdict;
-        }
-        let incomplete =
-            self.guarded(|transaction| transaction.engine_mode() == EngineMode::On && transaction.is_incomplete());
-        match incomplete {
-            Some(true) => Verdict::Failed(Fault::new(413, "the request is too complex to be inspected whole")),
-            _ => verdict,
-        }
+        self.verdict(REQUEST_OVER, Transaction::process_request_body)
     }
 
     /// Phase 3.
@@ -214,7 +223,7 @@ impl Inspection {
         protocol: &[u8],
         headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     ) -> Verdict {
-        self.verdict(|transaction| {
+        self.verdict(RESPONSE_OVER, |transaction| {
             transaction.response_line(status, protocol);
             for (name, value) in headers {
                 transaction.response_header(name, value);
@@ -235,7 +244,7 @@ impl Inspection {
 
     /// Phase 4.
     pub(crate) fn response_complete(&mut self) -> Verdict {
-        self.verdict(Transaction::process_response_body)
+        self.verdict(RESPONSE_OVER, Transaction::process_response_body)
     }
 
     /// What rules add before and after a response body that was inspected whole.
@@ -271,6 +280,7 @@ impl Inspection {
                 audit: audit.log,
                 audit_parts: audit.parts,
                 secrets: transaction.secrets().cloned().unwrap_or_default(),
+                limits_met: transaction.limits_met().collect(),
             }
         })
         .unwrap_or_default()
@@ -354,7 +364,7 @@ mod tests {
         let policy = Arc::new(Policy::compile(&configuration, &NoFiles).unwrap());
         let fail = FailPolicy { engine_error: direction, ..FailPolicy::default() };
         let mut inspection = Inspection::new(policy, Context::default(), mode, fail);
-        let verdict = inspection.verdict(|_| panic!("a defect"));
+        let verdict = inspection.verdict(REQUEST_OVER, |_| panic!("a defect"));
         (verdict, inspection)
     }
 

@@ -23,9 +23,11 @@ impl Exchange<'_> {
             None => Findings::default(),
         };
         self.secrets = std::mem::take(&mut found.secrets);
+        for limit in std::mem::take(&mut found.limits_met) {
+            found.add(own_finding(format!("not everything was inspected: {}", limit.description())));
+        }
         if let Some(fault) = &self.fault {
-            found.list.push(fault_finding(&fault.message));
-            found.details.push(LogDetails { log: true, audit: true, ..LogDetails::default() });
+            found.add(own_finding(fault.message.clone().into_owned()));
         }
         if self.action.is_none() && !found.list.is_empty() {
             self.action = Some(Action::Detected);
@@ -139,12 +141,20 @@ fn leading(findings: &[Finding]) -> Option<&Finding> {
     best.map(|(_, finding)| finding)
 }
 
-/// What the HTTP parser found, in the form of a rule's finding.
-fn fault_finding(message: &str) -> Finding {
+impl Findings {
+    /// Adds a finding that no rule made.
+    fn add(&mut self, finding: Finding) {
+        self.list.push(finding);
+        self.details.push(LogDetails { log: true, audit: true, ..LogDetails::default() });
+    }
+}
+
+/// What the gateway itself found, in the form of a rule's finding.
+fn own_finding(message: String) -> Finding {
     Finding {
         rule_id: 0,
         phase: 1,
-        message: message.to_owned(),
+        message,
         data: String::new(),
         tags: Vec::new(),
         rule_severity: None,
@@ -163,7 +173,7 @@ mod tests {
     use parapet_event::ScoreEntry;
 
     fn found(rule_id: u32, points: i64) -> Finding {
-        let mut finding = fault_finding("");
+        let mut finding = own_finding(String::new());
         finding.rule_id = rule_id;
         finding.scores = vec![ScoreEntry { score: "inbound_anomaly_score_pl1".to_owned(), points }];
         finding

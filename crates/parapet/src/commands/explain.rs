@@ -74,7 +74,7 @@ fn policy_of(options: &ExplainOptions, config: &Config) -> Result<Arc<Policy>, F
     if let Some(level) = options.paranoia {
         (chosen.paranoia_level, chosen.detection_paranoia_level) = (level, None);
     }
-    rules::policy(&chosen, &installed).map_err(|errors| {
+    rules::policy(&chosen, &installed, parapet_engine::Limits::default()).map_err(|errors| {
         report(&errors);
         Failure::Config
     })

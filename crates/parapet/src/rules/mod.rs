@@ -5,7 +5,7 @@ mod files;
 use crate::config::load::ConfigError;
 use crate::crs::install;
 use files::Files;
-use parapet_engine::Policy;
+use parapet_engine::{Limits, Policy};
 use parapet_gateway::DnsResolver;
 use parapet_seclang::{Loader, parse_all_in};
 use serde::Deserialize;
@@ -236,10 +236,10 @@ fn tuning(config: &Config) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Compiles and shares.
+/// Compiles, with the limits of each transaction, and shares.
 ///
 /// # Errors
 /// As [`compile`].
-pub fn policy(config: &Config, installed: &Path) -> Result<Arc<Policy>, Vec<ConfigError>> {
-    compile(config, installed).map(Arc::new)
+pub fn policy(config: &Config, installed: &Path, limits: Limits) -> Result<Arc<Policy>, Vec<ConfigError>> {
+    compile(config, installed).map(|policy| Arc::new(policy.with_limits(limits)))
 }
