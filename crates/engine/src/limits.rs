@@ -39,8 +39,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            steps: 100_000_000,
-            steps_per_byte: 10_000,
+            steps: 20_000_000,
+            steps_per_byte: 5_000,
             working_bytes: 64 << 20,
             collection_values: 20_000,
             headers: 1_000,
@@ -67,7 +67,8 @@ pub enum Limit {
     Arguments,
     /// `SecRequestBodyNoFilesLimit`, with `SecRequestBodyLimitAction Reject`.
     BodyWithoutFiles,
-    /// [`Limits::collection_values`]: cookies, parts or nodes were left out.
+    /// [`Limits::collection_values`]: cookies, parts or nodes were left out. Or values nested in a body, whose
+    /// names together are many times longer than the body.
     Values,
     /// [`Limits::headers`]: headers were left out.
     Headers,

@@ -18,8 +18,8 @@ const TRIES_PER_BYTE: usize = 20;
 const STEPS_PER_TRY: u64 = 20;
 /// Bytes that the parts of a pattern that need no backtracking may take.
 const PATTERN_SIZE: usize = 32 << 20;
-/// Matches looked at in one value.
-const MOST_MATCHES: usize = 10_000;
+/// Matches looked at in one value: each may have taken a look at all the rest of it.
+pub(super) const MOST_MATCHES: usize = 10_000;
 
 /// A compiled pattern.
 pub(crate) struct Backtracking {

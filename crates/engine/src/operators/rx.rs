@@ -7,7 +7,7 @@ use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::captures::Captures as Slots;
 use regex_syntax::hir::Hir;
 
-use super::backtracking::Backtracking;
+use super::backtracking::{Backtracking, MOST_MATCHES};
 use super::pcre_syntax::translate;
 use super::{Captures, GivenUp};
 
@@ -100,12 +100,12 @@ impl Rx {
         }
     }
 
-    /// All matches, each with its groups, as far as there is room for them in `TX.0` to `TX.9`. An
-    /// empty match counts only if it is the first.
+    /// All matches among the first [`MOST_MATCHES`], each with its groups, as far as there is room for them
+    /// in `TX.0` to `TX.9`. An empty match counts only if it is the first.
     pub(crate) fn all_captures(&self, value: &[u8], out: &mut Captures) {
         match &self.engine {
             Engine::Linear { captures, pattern, find, .. } => {
-                for slots in with_groups(captures, pattern, find).captures_iter(value) {
+                for slots in with_groups(captures, pattern, find).captures_iter(value).take(MOST_MATCHES) {
                     if slots.get_match().is_some_and(|found| !found.is_empty()) || out.len() == 0 {
                         push_groups(&slots, out);
                     }
@@ -130,25 +130,30 @@ impl Rx {
     /// Calls `sink` with each match of the whole pattern, left to right, until it returns `false`.
     ///
     /// # Errors
-    /// The pattern needs backtracking and was given up.
+    /// The pattern was given up: it needs backtracking, or there are more matches than [`MOST_MATCHES`].
     pub(crate) fn each_match(&self, value: &[u8], mut sink: impl FnMut(usize, usize) -> bool) -> Result<(), GivenUp> {
+        let mut more = MOST_MATCHES;
+        let mut next = |start, end| {
+            more -= 1;
+            sink(start, end) && more > 0
+        };
         match &self.engine {
             Engine::Linear { find, .. } => {
                 for found in find.find_iter(value) {
-                    if !sink(found.start(), found.end()) {
+                    if !next(found.start(), found.end()) {
                         break;
                     }
                 }
             }
             Engine::Backtracking(pattern) => {
                 for found in pattern.all(value)?.iter().filter_map(|found| found.get(0)) {
-                    if !sink(found.start(), found.end()) {
+                    if !next(found.start(), found.end()) {
                         break;
                     }
                 }
             }
         }
-        Ok(())
+        if more > 0 { Ok(()) } else { Err(GivenUp { steps: self.steps(value.len() as u64) * MOST_MATCHES as u64 }) }
     }
 }
 

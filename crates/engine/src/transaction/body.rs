@@ -9,6 +9,12 @@ use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::variables::Collection;
 
+/// Bytes that the names of nested values may take. Each repeats those it is nested in: many values in
+/// something with a long name would make far more text than was sent.
+fn most_names(body: &[u8]) -> usize {
+    (64 << 10) + 16 * body.len()
+}
+
 impl State {
     /// Parses the body as the processor chosen in phase 1 says.
     pub(super) fn read_request_body(&mut self, policy: &Policy) {
@@ -60,12 +66,17 @@ impl State {
     fn read_json(&mut self, policy: &Policy, body: &[u8]) {
         let room = argument_room(self, policy);
         let mut added = 0;
+        let mut names = most_names(body);
         let (collections, store) = (&mut self.collections, &mut self.store);
         let outcome = json::parse(body, policy.settings().json_depth_limit as usize, &mut |name, value| {
             added += 1;
-            added <= room && collections.add(Collection::ArgsPost, name, value, usize::MAX, store)
+            names = names.saturating_sub(name.len());
+            added <= room && names > 0 && collections.add(Collection::ArgsPost, name, value, usize::MAX, store)
         });
-        if added > room {
+        if names == 0 {
+            self.store.budget.meet(Limit::Values);
+            self.body_error("JSON", "the names of nested values are too long");
+        } else if added > room {
             self.store.budget.meet(Limit::Arguments);
             self.body_error("JSON", "more arguments than SecArgumentsLimit allows");
         } else if let Err(error) = outcome {
@@ -83,6 +94,7 @@ impl State {
         let mut lengths: Vec<usize> = Vec::new();
         let mut own_text: Vec<Vec<u8>> = Vec::new();
         let mut added = 0;
+        let mut names = most_names(body);
         let mut full = false;
         let mut follower = xpath::Follower::new(&policy.parts.xpaths);
         let (collections, store) = (&mut self.collections, &mut self.store);
@@ -118,7 +130,10 @@ impl State {
                     let own = own_text.pop().unwrap_or_default();
                     if into_args != ParseXmlIntoArgs::Off && !own.trim_ascii().is_empty() {
                         added += 1;
-                        full |= added > room || !collections.add(Collection::ArgsPost, &path, &own, usize::MAX, store);
+                        names = names.saturating_sub(path.len());
+                        full |= names == 0
+                            || added > room
+                            || !collections.add(Collection::ArgsPost, &path, &own, usize::MAX, store);
                     }
                     path.truncate(lengths.pop().unwrap_or(0));
                 }

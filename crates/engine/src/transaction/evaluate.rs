@@ -231,10 +231,10 @@ impl State {
         let mut captures = std::mem::take(&mut self.captures);
         link.operator.captures(argument, self.store.get(value), &mut captures);
         for group in 0..10 {
-            let text = captures.get(group, self.store.get(value)).map(<[u8]>::to_vec);
-            let stored = match text {
-                Some(text) => Some(self.store.push(&text)),
-                None => (group < captures.len()).then(Span::default),
+            let stored = match (captures.range(group), captures.get(group, &[])) {
+                (Some((start, end)), _) => Some(value.part(start, end)),
+                (None, Some(text)) => Some(self.store.push(text)),
+                (None, None) => (group < captures.len()).then(Span::default),
             };
             self.collections.set_slot(Slot(group as u16), stored);
         }
@@ -283,8 +283,6 @@ impl State {
         first: usize,
         subjects: &mut Vec<Subject>,
     ) {
-        let covers = link.exclusions.len() + self.control.target_removals.len();
-        self.store.budget.spend((covers * (subjects.len() - first)) as u64 * PER_VALUE);
         self.leave_out(policy, rule, link, first, subjects);
         if target.count {
             self.count(target, first, subjects);
@@ -459,7 +457,7 @@ impl State {
 
     /// Takes out the values that the rule's exclusions or `ctl` cover.
     pub(super) fn leave_out(
-        &self,
+        &mut self,
         policy: &Policy,
         rule: &Rule,
         link: &Link,
@@ -469,9 +467,12 @@ impl State {
         if link.exclusions.is_empty() && self.removals_of(policy, rule).next().is_none() {
             return;
         }
+        let exclusions = link.exclusions.len() + self.control.target_removals.len();
         let mut kept = first;
         for index in first..subjects.len() {
             let Some(subject) = subjects.get(index).copied() else { break };
+            let length = if let Key::Text(key) = subject.name.key { key.len() } else { 0 };
+            self.store.budget.spend(exclusions as u64 * (PER_VALUE + length as u64));
             if self.exclusion_of(policy, rule, link, subject.name).is_none() {
                 subjects.swap(kept, index);
                 kept += 1;
