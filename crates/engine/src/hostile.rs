@@ -1,5 +1,7 @@
 //! Hostile inputs, each known from an advisory against an engine of this kind, put to the parsers,
-//! transformations and operators.
+//! transformations and operators. The numbers are those of the list of such inputs that engines are
+//! checked against; the rows that need rules are in `tests/hostile.rs`, those of the framing of HTTP
+//! among the gateway's tests.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ fn result(kind: Transformation, input: &[u8]) -> Vec<u8> {
 
 /// CVE-2026-21876: only the last part's Content-Type was seen.
 #[test]
-fn the_charset_of_every_multipart_part_is_seen() {
+fn row_01_the_charset_of_every_multipart_part_is_seen() {
     let part = |name: &str, charset: &str| {
         format!("--XX\nContent-Disposition: form-data; name={name}\nContent-Type: text/plain; charset={charset}\n\nx\n")
     };
@@ -35,7 +37,7 @@ fn the_charset_of_every_multipart_part_is_seen() {
 
 /// CVE-2022-48279 and CVE-2022-39956: part headers and encodings that hide a payload.
 #[test]
-fn unusual_part_headers_are_seen_or_refused() {
+fn row_02_unusual_part_headers_are_seen_or_refused() {
     let outcome = multipart(
         "--XX\nContent-Disposition: form-data; name=a; filename*=utf-8''shell%2ephp\nContent-Transfer-Encoding: base64\n\nx\n--XX--\n",
     );
@@ -48,7 +50,7 @@ fn unusual_part_headers_are_seen_or_refused() {
 
 /// CVE-2023-24021: a NUL byte cut an uploaded file short.
 #[test]
-fn a_nul_byte_does_not_end_a_file() {
+fn row_03_a_nul_byte_does_not_end_a_file() {
     let body = "--XX\r\nContent-Disposition: form-data; name=a; filename=x\r\n\r\na\0payload\r\n--XX--\r\n";
     let outcome = multipart::parse(body.as_bytes(), b"multipart/form-data; boundary=XX", Limits { parts: 9, files: 9 });
     assert_eq!(&body.as_bytes()[outcome.parts[0].content.clone()], b"a\0payload");
@@ -57,7 +59,7 @@ fn a_nul_byte_does_not_end_a_file() {
 
 /// Framing on which servers disagree.
 #[test]
-fn ambiguous_multipart_framing_is_never_silent() {
+fn row_04_ambiguous_multipart_framing_is_never_silent() {
     for body in [
         "--XX\nContent-Disposition: form-data; name=a\n--XX--\n",
         "--XX\nContent-Disposition: form-data; name=a\n\nx\n",
@@ -74,7 +76,7 @@ fn ambiguous_multipart_framing_is_never_silent() {
 
 /// CVE-2023-40586: a malformed Content-Type ended the process.
 #[test]
-fn a_malformed_content_type_is_an_error() {
+fn row_08_a_malformed_content_type_is_an_error() {
     for content_type in
         ["multipart/form-data; boundary=\"", "multipart/form-data;=;boundary", "multipart/form-data; boundary=%x"]
     {
@@ -85,7 +87,7 @@ fn a_malformed_content_type_is_an_error() {
 
 /// CVE-2021-42717: deeply nested JSON.
 #[test]
-fn json_of_any_depth_and_size_takes_linear_time() {
+fn row_09_json_of_any_depth_and_size_takes_linear_time() {
     let start = Instant::now();
     for text in ["[", "{\"a\":", "[{\"\":", "\"\\u0041", "[1,", "-", "\"\\"] {
         assert!(json::parse(text.repeat(200_000).as_bytes(), 512, &mut |_, _| true).is_err(), "{text}");
@@ -93,9 +95,45 @@ fn json_of_any_depth_and_size_takes_linear_time() {
     assert!(start.elapsed() < PATIENCE);
 }
 
+/// The boundary parameter itself, twice, quoted or escaped.
+#[test]
+fn row_04_an_ambiguous_boundary_is_never_silent() {
+    for parameters in [
+        "boundary=XX; boundary=YY",
+        "boundary=YY; boundary=XX",
+        "boundary=\"XX\"",
+        "boundary=\"X\\X\"",
+        "boundary=XX,YY",
+        "boundary =XX",
+        "boundary= XX",
+        "BOUNDARY=XX; boundary=ZZ",
+    ] {
+        let body = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--XX--\r\n";
+        let content_type = format!("multipart/form-data; {parameters}");
+        let outcome = multipart::parse(body, content_type.as_bytes(), Limits { parts: 9, files: 9 });
+        assert!(outcome.error.is_some() || outcome.flags != multipart::Flags::default(), "{parameters}");
+    }
+}
+
+/// CVE-2026-42268: values shorter than the number that is looked for.
+#[test]
+fn row_13_short_values_to_every_checksum_are_safe() {
+    use crate::operators::{Checksum, Operator, Rx};
+    let pattern = std::sync::Arc::new(Rx::compile(br"[\d.-]*").expect("a pattern"));
+    for checksum in [Checksum::CreditCard, Checksum::Cpf, Checksum::Ssn, Checksum::Svnr] {
+        let operator = Operator::Verify(checksum, std::sync::Arc::clone(&pattern));
+        for digit in ["0", "1", "9", "-", ".", "\u{663}"] {
+            for length in 0..20 {
+                let value = digit.repeat(length);
+                assert!(operator.matches(b"", value.as_bytes()).is_ok(), "{value}");
+            }
+        }
+    }
+}
+
 /// CVE-2025-52891 and entity bombs.
 #[test]
-fn xml_of_any_shape_takes_linear_time() {
+fn row_10_xml_of_any_shape_takes_linear_time() {
     let start = Instant::now();
     for text in
         ["<a>", "<a ", "<!--", "<![CDATA[", "<!DOCTYPE a [", "&a;", "<a b='", "</a>", "<a/>", "&#0", "<?", "<a b"]
@@ -107,7 +145,7 @@ fn xml_of_any_shape_takes_linear_time() {
 
 /// CVE-2025-27110: entities with leading zeros.
 #[test]
-fn leading_zeros_hide_no_entity() {
+fn row_11_leading_zeros_hide_no_entity() {
     assert_eq!(result(Transformation::HtmlEntityDecode, b"&#x0000000000000000000000000000003cscript"), b"<script");
     let mut found = Vec::new();
     let parsed = xml::parse(b"<a>&#0000000000000000000000000060;</a>", 9, &mut |event| {
@@ -120,7 +158,7 @@ fn leading_zeros_hide_no_entity() {
 
 /// CVE-2026-30923: one byte to a transformation that reads pairs.
 #[test]
-fn short_input_to_every_transformation_is_safe() {
+fn row_12_short_input_to_every_transformation_is_safe() {
     for &kind in Transformation::ALL {
         for input in [
             &b""[..],
@@ -146,7 +184,7 @@ fn short_input_to_every_transformation_is_safe() {
 
 /// CVE-2023-38285: transformations that moved the rest of the value for every byte they took out.
 #[test]
-fn every_transformation_takes_linear_time() {
+fn row_14_every_transformation_takes_linear_time() {
     let start = Instant::now();
     for &kind in Transformation::ALL {
         for pattern in [
@@ -188,7 +226,7 @@ fn every_transformation_takes_linear_time() {
 
 /// libinjection's port looks a word up from its start at each dot.
 #[test]
-fn no_value_takes_libinjection_quadratic_time() {
+fn row_15_no_value_takes_libinjection_quadratic_time() {
     let start = Instant::now();
     for pattern in [
         &b"a."[..],
@@ -236,7 +274,7 @@ fn no_value_takes_libinjection_quadratic_time() {
 
 /// Characters that a server maps to ASCII, and ASCII written longer than it needs to be.
 #[test]
-fn other_writings_of_ascii_are_decoded_or_visible() {
+fn row_21_other_writings_of_ascii_are_decoded_or_visible() {
     assert_eq!(result(Transformation::UrlDecodeUni, b"%uff1cscript%u203a"), b"<script>");
     assert_eq!(result(Transformation::JsDecode, b"\\uff1cscript"), b"<script");
     assert_eq!(result(Transformation::Utf8ToUnicode, b"\xc0\xbcscript"), b"%u003c\xc0script");

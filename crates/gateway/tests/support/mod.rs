@@ -100,6 +100,8 @@ async fn respond(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]
         "/bytes" => simple("application/octet-stream", &every_byte()),
         "/echo" => simple("application/octet-stream", body),
         "/leak" => simple("text/html", b"<p>ORA-00933: SQL command not properly ended</p>"),
+        "/leak-as-image-and-page" => two_types("image/png", "text/html"),
+        "/leak-as-page-and-image" => two_types("Text/HTML ; charset=utf-7", "image/png"),
         "/chunked" => b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x\r\n world\r\n0\r\nT: x\r\n\r\n".to_vec(),
         "/until-close" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\n\r\nuntil the end").await.ok()?;
@@ -142,6 +144,12 @@ async fn respond(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]
     let bytes = if method == "HEAD" { bytes[..find(&bytes, b"\r\n\r\n")? + 4].to_vec() } else { bytes };
     stream.write_all(&bytes).await.ok()?;
     Some(true)
+}
+
+/// A page with an error of a database, of which two headers say what it is.
+fn two_types(first: &str, second: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: {first}\r\nContent-Type: {second}\r\nContent-Length: 9\r\n\r\nORA-00933")
+        .into_bytes()
 }
 
 /// Every byte value, several times.
