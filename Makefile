@@ -10,10 +10,10 @@ export PATH := $(CURDIR)/.build/node/bin:$(PATH)
 DATA_DIR ?= $(CURDIR)/.parapet
 DEBUG_BINARY := $(CARGO_TARGET_DIR)/debug/parapet
 
-.PHONY: help run test release bench fuzz web rules clean
+.PHONY: help run test release bench fuzz fuzz-long web rules clean
 
 help: ## shows this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 run: web rules ## installs what is missing, builds, starts Parapet in front of a sample site
 	$(DEBUG_BINARY) run --demo --data-dir "$(DATA_DIR)"
@@ -43,8 +43,12 @@ bench: ## measures Parapet and its peers side by side (every executable in bench
 	setup/install bench
 	for benchmark in bench/*; do if [ -f "$$benchmark" ]; then "$$benchmark"; fi; done
 
-fuzz: ## runs each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
-	cd fuzz && for target in $$(cargo fuzz list); do cargo fuzz run "$$target" -- -max_total_time=60; done
+fuzz: ## runs each fuzz target for FUZZ_SECONDS, a minute if not set
+	setup/install fuzz
+	fuzz/run $(or $(FUZZ_SECONDS),60)
+
+fuzz-long: ## the same for half an hour each, for the night
+	$(MAKE) fuzz FUZZ_SECONDS=1800
 
 clean: ## removes what building and running left in the checkout (not the shared build cache)
 	rm -rf .build .parapet web/node_modules web/dist tests/artifacts

@@ -45,14 +45,14 @@ impl Twins {
 
     fn compare(&self, exchange: &Exchange, rules: &[u8]) {
         let begin = |policy: &Arc<Policy>| Transaction::new(Arc::clone(policy), Context::default());
-        let fast = outcome(begin(&self.fast), exchange);
-        let slow = outcome(begin(&self.slow), exchange);
+        let (fast, _) = outcome(begin(&self.fast), exchange);
+        let (slow, _) = outcome(begin(&self.slow), exchange);
         let shown = String::from_utf8_lossy(rules);
         assert_eq!(fast, slow, "fast on the left, slow on the right\n{shown}\n{exchange:?}");
         // A state that was used before behaves like a new one.
-        assert_eq!(outcome(begin(&self.fast), exchange), slow, "the second time\n{shown}\n{exchange:?}");
+        assert_eq!(outcome(begin(&self.fast), exchange).0, slow, "the second time\n{shown}\n{exchange:?}");
         let traced = begin(&self.fast).with_trace(TraceLimits { failed_tests: true, ..TraceLimits::default() });
-        assert_eq!(outcome(traced, exchange), slow, "traced\n{shown}\n{exchange:?}");
+        assert_eq!(outcome(traced, exchange).0, slow, "traced\n{shown}\n{exchange:?}");
     }
 
     /// One request against this policy, as text: request line, headers, an empty line, body. The body
@@ -77,8 +77,8 @@ pub fn random_rules(input: &[u8]) {
     }
 }
 
-/// Everything that can be seen of a transaction from outside.
-fn outcome(mut transaction: Transaction, exchange: &Exchange) -> Vec<String> {
+/// Everything that can be seen of a transaction from outside, and the transaction.
+pub(super) fn outcome(mut transaction: Transaction, exchange: &Exchange) -> (Vec<String>, Transaction) {
     let mut seen = Vec::new();
     transaction.request_line(&exchange.method, &exchange.uri, b"HTTP/1.1");
     for (name, value) in &exchange.headers {
@@ -104,7 +104,7 @@ fn outcome(mut transaction: Transaction, exchange: &Exchange) -> Vec<String> {
     }
     seen.push(format!("{:?} {:?} {:?}", transaction.scores(), transaction.engine_mode(), transaction.audit()));
     seen.extend(transaction.limits_met().map(|limit| format!("{limit:?}")));
-    seen
+    (seen, transaction)
 }
 
 fn parse(text: &[u8]) -> Exchange {

@@ -2,6 +2,7 @@
 //!
 //! The fuzz targets feed them what a fuzzer finds, the tests below what a generator makes.
 
+mod bounded;
 mod choices;
 mod differential;
 mod operators;
@@ -12,6 +13,7 @@ mod reference;
 mod rules;
 mod transformations;
 
+pub use bounded::bounded_transaction;
 pub use differential::{Twins, random_rules};
 pub use operators::{detect_sqli, detect_xss, operator};
 pub use parsers::{cookies, json, multipart, urlencoded, xml};
@@ -104,6 +106,15 @@ mod tests {
         for _ in 0..5_000 {
             let bytes: Vec<u8> = (0..random.below(400)).map(|_| random.below(256) as u8).collect();
             random_rules(&bytes);
+        }
+    }
+
+    #[test]
+    fn transactions_keep_their_limits_and_repeat_themselves() {
+        let mut random = Random::new(11);
+        for _ in 0..5_000 {
+            let bytes: Vec<u8> = (0..random.below(400)).map(|_| random.below(256) as u8).collect();
+            bounded_transaction(&bytes);
         }
     }
 

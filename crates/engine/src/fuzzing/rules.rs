@@ -206,7 +206,8 @@ const ACTIONS: &[&str] = &[
     "nolog",
     "auditlog",
 ];
-const FLOWS: &[&str] = &["pass", "pass", "pass", "deny", "block", "allow", "allow:phase", "skip:1", "skipAfter:END"];
+const FLOWS: &[&str] =
+    &["pass", "pass", "pass", "deny", "block", "allow", "allow:phase", "skip:1", "skipAfter:END", "skipAfter:MIDDLE"];
 
 /// A configuration of up to eight rules.
 pub(super) fn configuration(choices: &mut Choices<'_>) -> Vec<u8> {
@@ -218,9 +219,11 @@ pub(super) fn configuration(choices: &mut Choices<'_>) -> Vec<u8> {
     for id in 1..=1 + choices.below(8) {
         rule(choices, id, &mut text);
         if choices.one_in(6) {
-            text.extend_from_slice(b"SecMarker END\n");
+            text.extend_from_slice(b"SecMarker MIDDLE\n");
         }
     }
+    // What a rule skips to must be there.
+    text.extend_from_slice(b"SecMarker MIDDLE\nSecMarker END\n");
     match choices.below(6) {
         4 => text.extend_from_slice(b"SecRuleUpdateTargetById 2 \"!ARGS:a\"\n"),
         5 => text.extend_from_slice(b"SecRuleRemoveById 3\n"),
