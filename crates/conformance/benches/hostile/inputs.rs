@@ -308,46 +308,52 @@ fn parts(size: usize, count: usize) -> Vec<u8> {
     [(0..count).flat_map(one).collect::<Vec<u8>>(), b"--XX--\r\n".to_vec()].concat()
 }
 
-/// All families.
-pub(crate) fn all() -> Vec<Input> {
-    let mut inputs = Vec::new();
-    let mut add = |name: &str, make: fn(usize) -> Exchange| {
-        inputs.push(Input { name: name.to_owned(), make: Box::new(make) });
-    };
-    add("words in one argument", |size| form([b"a=".to_vec(), jumble(size, 1)].concat()));
-    add("words in 25 arguments", |size| form(arguments(size, 25, |size, n| escaped(&jumble(size, n as u64)))));
-    add("words in 999 arguments", |size| form(arguments(size, 999, |size, n| jumble(size, n as u64))));
-    add("words in 999 names", |size| {
+type Family = (&'static str, fn(usize) -> Exchange);
+
+/// Values and names of arguments in a form.
+const FORMS: &[Family] = &[
+    ("words in one argument", |size| form([b"a=".to_vec(), jumble(size, 1)].concat())),
+    ("words in 25 arguments", |size| form(arguments(size, 25, |size, n| escaped(&jumble(size, n as u64))))),
+    ("words in 999 arguments", |size| form(arguments(size, 999, |size, n| jumble(size, n as u64)))),
+    ("words in 999 names", |size| {
         let each = (size / 999).saturating_sub(6).max(1);
         let names = (0..999).map(|n| [jumble(each, n), n.to_string().into_bytes()].concat());
         form(names.collect::<Vec<_>>().join(&b'&'))
-    });
-    add("999 equal names", |size| form(arguments(size, 999, |size, _| repeat("or 1=1 ", size))));
-    add("words in the query", |size| Exchange { uri: [b"/?a=".to_vec(), jumble(size, 2)].concat(), ..get() });
-    add("words in the path", |size| Exchange { uri: [b"/".to_vec(), jumble(size, 3)].concat(), ..get() });
-    add("dots in the path", |size| Exchange { uri: repeat("/a/../", size), ..get() });
-    add("words in a header", |size| get().header("X-Text", jumble(size, 4)));
-    add("words in the agent", |size| get().header("User-Agent", jumble(size, 5)));
-    add("words in the referer", |size| get().header("Referer", jumble(size, 6)));
-    add("200 headers", |size| {
+    }),
+    ("999 equal names", |size| form(arguments(size, 999, |size, _| repeat("or 1=1 ", size)))),
+];
+
+/// What the request line and headers hold.
+const HEADS: &[Family] = &[
+    ("words in the query", |size| Exchange { uri: [b"/?a=".to_vec(), jumble(size, 2)].concat(), ..get() }),
+    ("words in the path", |size| Exchange { uri: [b"/".to_vec(), jumble(size, 3)].concat(), ..get() }),
+    ("dots in the path", |size| Exchange { uri: repeat("/a/../", size), ..get() }),
+    ("words in a header", |size| get().header("X-Text", jumble(size, 4))),
+    ("words in the agent", |size| get().header("User-Agent", jumble(size, 5))),
+    ("words in the referer", |size| get().header("Referer", jumble(size, 6))),
+    ("200 headers", |size| {
         let each = size / 200;
         (0..200).fold(get(), |exchange, n| exchange.header(&format!("X-{n}"), jumble(each.saturating_sub(5), n)))
-    });
-    add("cookies of three bytes", |size| get().header("Cookie", repeat("a=b; ", size)));
-    add("cookies of words", |size| get().header("Cookie", arguments_as_cookies(size)));
-    add("ranges", |size| get().header("Range", [b"bytes=".to_vec(), repeat("0-1,", size)].concat()));
-    add("accept", |size| get().header("Accept", repeat("text/html;q=0.1,", size)));
-    add("JSON, nested arrays", |size| json(repeat("[", size)));
-    add("JSON, nested objects", |size| json(repeat("{\"a\":", size)));
-    add("JSON, balanced to depth 500", |size| {
+    }),
+    ("cookies of three bytes", |size| get().header("Cookie", repeat("a=b; ", size))),
+    ("cookies of words", |size| get().header("Cookie", arguments_as_cookies(size))),
+    ("ranges", |size| get().header("Range", [b"bytes=".to_vec(), repeat("0-1,", size)].concat())),
+    ("accept", |size| get().header("Accept", repeat("text/html;q=0.1,", size))),
+];
+
+/// JSON.
+const JSON_BODIES: &[Family] = &[
+    ("JSON, nested arrays", |size| json(repeat("[", size))),
+    ("JSON, nested objects", |size| json(repeat("{\"a\":", size))),
+    ("JSON, balanced to depth 500", |size| {
         let inner = [repeat("[", 500), b"1".to_vec(), repeat("]", 500)].concat();
         let many = vec![inner; size / 1001 + 1];
         json([b"[".to_vec(), many.join(&b','), b"]".to_vec()].concat())
-    });
-    add("JSON, numbers", |size| json([b"[".to_vec(), repeat("1,", size), b"1]".to_vec()].concat()));
-    add("JSON, escapes", |size| json([b"[\"".to_vec(), repeat("\\u003c", size), b"\"]".to_vec()].concat()));
-    add("JSON, one long key", |size| json([b"{\"".to_vec(), repeat("or1", size), b"\":[1,2,3,4]}".to_vec()].concat()));
-    add("JSON, a long key around 999 values", |size| {
+    }),
+    ("JSON, numbers", |size| json([b"[".to_vec(), repeat("1,", size), b"1]".to_vec()].concat())),
+    ("JSON, escapes", |size| json([b"[\"".to_vec(), repeat("\\u003c", size), b"\"]".to_vec()].concat())),
+    ("JSON, one long key", |size| json([b"{\"".to_vec(), repeat("or1", size), b"\":[1,2,3,4]}".to_vec()].concat())),
+    ("JSON, a long key around 999 values", |size| {
         json(
             [
                 b"{\"".to_vec(),
@@ -358,51 +364,67 @@ pub(crate) fn all() -> Vec<Input> {
             ]
             .concat(),
         )
-    });
-    add("XML, nested", |size| xml(repeat("<a>", size)));
-    add("XML, attributes", |size| xml([b"<a ".to_vec(), repeat("b='or 1=1' ", size), b"/>".to_vec()].concat()));
-    add("XML, siblings", |size| xml([b"<r>".to_vec(), repeat("<a>or</a>", size), b"</r>".to_vec()].concat()));
-    add("XML, words", |size| xml([b"<r><![CDATA[".to_vec(), jumble(size, 7), b"]]></r>".to_vec()].concat()));
-    add("XML, unknown entities", |size| xml([b"<r>".to_vec(), repeat("&a;", size), b"</r>".to_vec()].concat()));
-    add("XML, numeric entities", |size| xml([b"<r>".to_vec(), repeat("&#60;", size), b"</r>".to_vec()].concat()));
-    add("XML, nested entities", |size| {
+    }),
+];
+
+/// XML.
+const XML_BODIES: &[Family] = &[
+    ("XML, nested", |size| xml(repeat("<a>", size))),
+    ("XML, attributes", |size| xml([b"<a ".to_vec(), repeat("b='or 1=1' ", size), b"/>".to_vec()].concat())),
+    ("XML, siblings", |size| xml([b"<r>".to_vec(), repeat("<a>or</a>", size), b"</r>".to_vec()].concat())),
+    ("XML, words", |size| xml([b"<r><![CDATA[".to_vec(), jumble(size, 7), b"]]></r>".to_vec()].concat())),
+    ("XML, unknown entities", |size| xml([b"<r>".to_vec(), repeat("&a;", size), b"</r>".to_vec()].concat())),
+    ("XML, numeric entities", |size| xml([b"<r>".to_vec(), repeat("&#60;", size), b"</r>".to_vec()].concat())),
+    ("XML, nested entities", |size| {
         let entities: String =
             (1..size / 60).map(|n| format!("<!ENTITY e{n} \"&e{};&e{};&e{};\">\n", n - 1, n - 1, n - 1)).collect();
         xml(format!("<!DOCTYPE r [<!ENTITY e0 \"x\">\n{entities}]><r>&e{};</r>", size / 60).into_bytes())
-    });
-    add("multipart, 900 parts", |size| multipart(parts(size, 900)));
-    add("multipart, 10 parts", |size| multipart(parts(size, 10)));
-    add("multipart, files", |size| {
+    }),
+];
+
+/// Parts and files.
+const MULTIPART_BODIES: &[Family] = &[
+    ("multipart, 900 parts", |size| multipart(parts(size, 900))),
+    ("multipart, 10 parts", |size| multipart(parts(size, 10))),
+    ("multipart, files", |size| {
         let one = |n: usize| part(&format!("Content-Disposition: form-data; name=f{n}; filename=a{n}.php"), b"<?php");
         multipart([(0..size / 90).flat_map(one).collect::<Vec<u8>>(), b"--XX--\r\n".to_vec()].concat())
-    });
-    add("multipart, headers of a part", |size| {
+    }),
+    ("multipart, headers of a part", |size| {
         let head = format!("Content-Disposition: form-data; name=a\r\n{}X: y", "X-A: b\r\n".repeat(size / 8));
         multipart([part(&head, b"x"), b"--XX--\r\n".to_vec()].concat())
-    });
-    add("multipart, look-alikes", |size| {
+    }),
+    ("multipart, look-alikes", |size| {
         let content = repeat("--XY\r\n--XX \r\n--X", size);
         multipart([part("Content-Disposition: form-data; name=a", &content), b"--XX--\r\n".to_vec()].concat())
-    });
-    add("multipart, a long boundary", |size| {
+    }),
+    ("multipart, a long boundary", |size| {
         let boundary = "b".repeat(size / 3);
         let body = format!("--{boundary}\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--{boundary}--\r\n");
         post(&format!("multipart/form-data; boundary={boundary}"), body.into_bytes())
-    });
-    add("bytes without a type", |size| post("application/octet-stream", jumble(size, 8)));
-    add("a type of words", |size| post(&String::from_utf8_lossy(&jumble(size, 9)), b"a=b".to_vec()));
-    add("response of words", |size| Exchange { response: jumble(size, 10), ..get() });
-    add("response of errors", |size| Exchange {
+    }),
+];
+
+/// Bodies of no type, and those of responses.
+const OTHERS: &[Family] = &[
+    ("bytes without a type", |size| post("application/octet-stream", jumble(size, 8))),
+    ("a type of words", |size| post(&String::from_utf8_lossy(&jumble(size, 9)), b"a=b".to_vec())),
+    ("response of words", |size| Exchange { response: jumble(size, 10), ..get() }),
+    ("response of errors", |size| Exchange {
         response: repeat("ORA-0 SQL syntax Warning: mysql_ at line <? ", size),
         ..get()
+    }),
+];
+
+/// All families.
+pub(crate) fn all() -> Vec<Input> {
+    let groups = [FORMS, HEADS, JSON_BODIES, XML_BODIES, MULTIPART_BODIES, OTHERS];
+    let made = groups.concat().into_iter().map(|(name, make)| Input { name: name.to_owned(), make: Box::new(make) });
+    let repeated = REPEATED.iter().map(|text| Input {
+        name: format!("argument of {}", text.escape_default()),
+        make: Box::new(|size| form([b"a=".to_vec(), repeat(text, size)].concat())),
     });
-    for text in REPEATED {
-        inputs.push(Input {
-            name: format!("argument of {}", text.escape_default()),
-            make: Box::new(|size| form([b"a=".to_vec(), repeat(text, size)].concat())),
-        });
-    }
-    inputs
+    made.chain(repeated).collect()
 }
 
 fn arguments_as_cookies(size: usize) -> Vec<u8> {
