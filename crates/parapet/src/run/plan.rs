@@ -52,7 +52,8 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut policy = None;
     if config.has_gateway() {
-        policy = keep(rules::policy(&config.rules, &config.rule_sets(), config.gateway.limits.of_engine()), &mut errors);
+        policy =
+            keep(rules::policy(&config.rules, &config.rule_sets(), config.gateway.limits.of_engine()), &mut errors);
         errors.extend(config.gateway.check().iter().map(|error| in_section("gateway", error)));
     }
     if let Err(found) = config.console.validate() {
