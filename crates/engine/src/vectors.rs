@@ -47,6 +47,19 @@ pub(crate) fn read(folder: &str, test: &str) -> Option<Vec<Case>> {
     Some(cases)
 }
 
+/// How many vectors each file has, so that a test can say that none was left out.
+pub(crate) fn per_file(cases: &[Case]) -> Vec<(&str, usize)> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for case in cases {
+        let file = case.place.split('.').next().unwrap_or_default();
+        match counts.last_mut() {
+            Some((known, count)) if *known == file => *count += 1,
+            _ => counts.push((file, 1)),
+        }
+    }
+    counts
+}
+
 /// The bytes a vector's text means: `\xHH` and `\uHHHH`, spelled out in it, each stand for one byte.
 pub(crate) fn bytes(text: &str) -> Vec<u8> {
     spelled(&spelled(text.as_bytes(), b'x', 2), b'u', 4)

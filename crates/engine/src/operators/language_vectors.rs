@@ -7,6 +7,17 @@ use serde_json::Value;
 use super::*;
 use crate::vectors;
 
+/// Vectors in each file.
+#[rustfmt::skip]
+const FILES: [(&str, usize); 29] = [
+    ("beginsWith", 6), ("contains", 10), ("containsWord", 15), ("detectSQLi", 3), ("detectXSS", 3),
+    ("endsWith", 7), ("eq", 13), ("ge", 12), ("geoLookup", 5), ("gt", 12),
+    ("ipMatch", 3623), ("le", 12), ("lt", 12), ("noMatch", 3), ("pm", 15),
+    ("pmFromFile", 6), ("rx", 20), ("rxGlobal", 21), ("streq", 7), ("strmatch", 5),
+    ("unconditionalMatch", 3), ("validateByteRange", 8), ("validateUrlEncoding", 14), ("validateUtf8Encoding", 32), ("verifyCC", 69),
+    ("verifycpf", 3), ("verifyssn", 5), ("verifysvnr", 4), ("within", 7),
+];
+
 /// What became of a vector.
 enum Outcome {
     Matches(bool),
@@ -120,5 +131,6 @@ fn the_language_vectors_hold() {
     );
     // It needs a database.
     assert_eq!(elsewhere.into_iter().collect::<Vec<_>>(), [("geoLookup".to_owned(), 5)]);
+    assert_eq!(vectors::per_file(&cases), FILES);
     assert_eq!((ran, with_groups, cases.len()), (3946, 25, 3955));
 }

@@ -5,6 +5,18 @@ use serde_json::Value;
 use super::*;
 use crate::vectors;
 
+/// Vectors in each file.
+#[rustfmt::skip]
+const FILES: [(&str, usize); 35] = [
+    ("base64Decode", 6), ("base64DecodeExt", 6), ("base64Encode", 5), ("cmdLine", 6), ("compressWhitespace", 6),
+    ("cssDecode", 6), ("escapeSeqDecode", 14), ("hexDecode", 7), ("hexEncode", 3), ("htmlEntityDecode", 8),
+    ("jsDecode", 15), ("length", 4), ("lowercase", 5), ("md5", 5), ("normalisePath", 31),
+    ("normalisePathWin", 31), ("parityEven7bit", 4), ("parityOdd7bit", 4), ("parityZero7bit", 4), ("phpArgsNames", 13),
+    ("removeComments", 21), ("removeCommentsChar", 21), ("removeNulls", 8), ("removeWhitespace", 5), ("replaceComments", 21),
+    ("replaceNulls", 7), ("sha1", 3), ("sqlHexDecode", 1), ("trim", 9), ("trimLeft", 9),
+    ("trimRight", 9), ("urlDecode", 19), ("urlDecodeUni", 32), ("urlEncode", 21), ("utf8toUnicode", 7),
+];
+
 fn result(transformation: Transformation, input: &[u8]) -> Vec<u8> {
     let mut out = vec![0xee; 3];
     if apply(transformation, input, &mut out) { out } else { input.to_vec() }
@@ -52,6 +64,7 @@ fn the_language_vectors_hold() {
             ));
         }
     }
+    assert_eq!(vectors::per_file(&cases), FILES);
     assert_eq!(cases.len(), 376);
     assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
