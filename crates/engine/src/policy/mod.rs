@@ -12,6 +12,7 @@ pub(crate) mod exclusions;
 pub(crate) mod names;
 mod pool;
 pub(crate) mod program;
+mod relevant_status;
 pub(crate) mod rule;
 mod settings;
 pub(crate) mod setup;
@@ -29,7 +30,7 @@ pub use settings::Settings;
 use crate::error::{CompileError, LoadError};
 use crate::limits::Limits;
 use crate::loader::FileLoader;
-use crate::operators::Resolver;
+use crate::operators::{Resolver, Rx};
 use crate::transaction::State;
 use compile::Compiled;
 use pool::Pool;
@@ -42,6 +43,8 @@ pub struct Policy {
     pub(crate) exhaustive: bool,
     pub(crate) seed: u64,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
+    /// Statuses that put a transaction into the audit log.
+    pub(crate) relevant_status: Option<Rx>,
     pool: Pool,
 }
 
@@ -52,9 +55,21 @@ impl Policy {
     /// # Errors
     /// Everything that cannot be compiled, each with its place.
     pub fn compile(configuration: &Configuration, loader: &dyn Loader) -> Result<Policy, Vec<CompileError>> {
-        let parts = compile::compile(configuration, loader)?;
+        let parts = compile::compile(configuration, loader);
+        let (parts, relevant_status) = match (parts, relevant_status::compile(configuration)) {
+            (Ok(parts), Ok(relevant_status)) => (parts, relevant_status),
+            (parts, status) => return Err([parts.err(), status.err()].into_iter().flatten().flatten().collect()),
+        };
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
-        Ok(Policy { parts, limits: Limits::default(), exhaustive: false, seed, resolver: None, pool: Pool::default() })
+        Ok(Policy {
+            parts,
+            limits: Limits::default(),
+            exhaustive: false,
+            seed,
+            resolver: None,
+            relevant_status,
+            pool: Pool::default(),
+        })
     }
 
     /// Compiles rules that are at hand as text, and name no files. `name` stands for their file in

@@ -216,6 +216,7 @@ impl State {
             _ => None,
         };
         self.control.interrupted = true;
+        self.control.status = rule.status;
         self.reports.mark_disruptive();
         let message = self.expand_to_vec(policy, Some(rule), &rule.meta.message);
         Some(Some(Intervention {

@@ -200,14 +200,9 @@ impl State {
             .findings
             .iter()
             .any(|finding| policy.parts.rules.get(finding.rule).is_some_and(|rule| rule.auditlog));
-        let status = self.control.status.to_string();
-        let by_status = policy
-            .settings()
-            .audit_log_relevant_status
-            .as_ref()
-            .and_then(|pattern| Rx::compile(pattern).ok())
-            .is_some_and(|rx| self.control.status != 0 && rx.is_match(status.as_bytes()).unwrap_or(true));
-        let relevant = found || by_status;
+        let is_relevant = |rx: &Rx| rx.is_match(self.control.status.to_string().as_bytes()).unwrap_or(true);
+        let by_status = || self.control.status != 0 && policy.relevant_status.as_ref().is_some_and(is_relevant);
+        let relevant = found || by_status();
         let log = match self.control.audit_engine {
             AuditEngine::Off => false,
             AuditEngine::On => true,

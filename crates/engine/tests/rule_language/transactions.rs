@@ -187,3 +187,20 @@ fn everything_that_cannot_be_compiled_is_reported_with_its_place() {
     assert_eq!(lines, [1, 2, 3]);
     assert!(errors[0].to_string().starts_with("bad.conf:1:"), "{}", errors[0]);
 }
+
+#[test]
+fn the_status_decides_what_is_logged_without_a_finding() {
+    let rules = "SecAuditEngine RelevantOnly\nSecAuditLogRelevantStatus \"^(?:5|4(?!04))\"\n\
+                 SecRule ARGS:go \"@rx ^[0-9]+$\" \"id:1,phase:1,deny,nolog,status:403\"\n\
+                 SecRule ARGS:go \"@streq lost\" \"id:2,phase:1,deny,nolog,status:404\"";
+    let policy = policy(rules);
+    let logged = |uri| run(&policy, &Request { uri, ..Request::default() }).transaction.audit().log;
+    assert_eq!([logged("/?go=1"), logged("/?go=lost"), logged("/?go=on")], [true, false, false]);
+
+    let broken = "SecAuditLogRelevantStatus \"(\"\nSecRule ARGS \"@rx (\" \"id:1,phase:1\"\n";
+    let configuration = parse_str("test.conf", broken.as_bytes(), &NoFiles).expect("the rules parse");
+    let errors = Policy::compile(&configuration, &NoFiles).err().expect("neither expression is one");
+    let mut lines: Vec<u32> = errors.iter().map(|error| error.line).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [1, 2]);
+}
