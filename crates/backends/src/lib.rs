@@ -6,6 +6,7 @@
 mod channels;
 pub mod download;
 mod egress;
+pub mod peers;
 mod redis;
 mod states;
 mod streams;

@@ -2,8 +2,8 @@
 
 use crate::client_address::resolve;
 use crate::error::ApiError;
-use crate::state::App;
-use axum::extract::FromRequestParts;
+use crate::state::{App, NodeApp};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use parapet_ports::Secret;
@@ -24,15 +24,19 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client(pub(crate) IpAddr);
 
-impl FromRequestParts<App> for Client {
+impl<S> FromRequestParts<S> for Client
+where
+    NodeApp: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Some(Peer(peer)) = parts.extensions.get::<Peer>() else {
             let message = "the server does not know where the request came from";
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message));
         };
-        Ok(Client(resolve(*peer, &parts.headers, &app.settings.trusted_proxies)))
+        Ok(Client(resolve(*peer, &parts.headers, &NodeApp::from_ref(state).settings.trusted_proxies)))
     }
 }
 

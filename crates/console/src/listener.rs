@@ -2,8 +2,8 @@
 
 use crate::auth::Peer;
 use crate::config::{Config, ConfigError};
-use crate::protect::router;
-use crate::state::{App, Console, stopping};
+use crate::protect;
+use crate::state::{App, Front, NodeApp, stopping};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -63,8 +63,8 @@ fn advice(error: &io::Error) -> &'static str {
 ///
 /// # Errors
 /// Settings that cannot be used, or an address that cannot be listened on.
-pub async fn serve(config: Config, console: Console, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
-    Server::bind(config, console).await?.run(shutdown).await;
+pub async fn serve(config: Config, front: impl Into<Front>, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+    Server::bind(config, front).await?.run(shutdown).await;
     Ok(())
 }
 
@@ -72,7 +72,7 @@ pub async fn serve(config: Config, console: Console, shutdown: watch::Receiver<b
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    console: Console,
+    front: Front,
     settings: Arc<crate::config::Settings>,
     listener: TcpListener,
     address: SocketAddr,
@@ -83,12 +83,12 @@ impl Server {
     ///
     /// # Errors
     /// Settings that cannot be used, or an address that cannot be listened on.
-    pub async fn bind(config: Config, console: Console) -> Result<Server, ServeError> {
+    pub async fn bind(config: Config, front: impl Into<Front>) -> Result<Server, ServeError> {
         let settings = Arc::new(config.settings().map_err(ServeError::Config)?);
         let bind_error = |source| ServeError::Bind { address: config.bind, source };
         let listener = TcpListener::bind(config.bind).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
-        Ok(Server { config, console, settings, listener, address })
+        Ok(Server { config, front: front.into(), settings, listener, address })
     }
 
     /// The address it listens on; tells the port where the setting says 0.
@@ -99,13 +99,14 @@ impl Server {
     /// Answers until `shutdown` becomes `true`, then lets open requests finish.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         tracing::info!(address = %self.address, "the console listens");
-        let app = App {
-            console: self.console,
-            settings: self.settings,
-            watchers: Arc::new(Semaphore::new(self.config.watchers_max)),
-            shutdown: shutdown.clone(),
+        let (settings, stopped) = (self.settings, shutdown.clone());
+        let router = match self.front {
+            Front::Console(console) => {
+                let watchers = Arc::new(Semaphore::new(self.config.watchers_max));
+                protect::console(App { console: *console, settings, watchers, shutdown: stopped })
+            }
+            Front::Node(node) => protect::node(NodeApp { node, settings, shutdown: stopped }),
         };
-        let router = router(app);
         let places = Arc::new(Semaphore::new(self.config.connections_max));
         let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
         let mut connections = JoinSet::new();

@@ -3,7 +3,8 @@
 use crate::auth::{COOKIE, CSRF_HEADER};
 use crate::routes::{alerts, events, live, overview, probes, session};
 use crate::schema;
-use crate::state::App;
+use crate::state::{App, NodeApp};
+use axum::extract::FromRef;
 use axum::response::IntoResponse;
 use axum::{Router, http::header};
 use std::sync::LazyLock;
@@ -61,11 +62,18 @@ pub(crate) fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(overview::overview))
         .routes(routes!(overview::ledger))
         .routes(routes!(live::live))
-        .routes(routes!(probes::health))
-        .routes(routes!(probes::ready))
-        .routes(routes!(probes::metrics))
+        .merge(probes())
         .routes(routes!(document))
         .split_for_parts()
+}
+
+/// The endpoints that every process has.
+pub(crate) fn probes<S>() -> OpenApiRouter<S>
+where
+    NodeApp: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new().routes(routes!(probes::health)).routes(routes!(probes::ready)).routes(routes!(probes::metrics))
 }
 
 static TEXT: LazyLock<String> = LazyLock::new(|| {

@@ -5,13 +5,16 @@ use crate::assets;
 use crate::config::Settings;
 use crate::error::ApiError;
 use crate::openapi;
-use crate::state::App;
+use crate::peer::{self, PeerApi};
+use crate::state::{App, NodeApp};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use parapet_ports::node::PREFIX;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use tower_http::compression::CompressionLayer;
 use tracing::Instrument;
@@ -37,27 +40,48 @@ const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 ];
 
-/// The whole application: routes, web UI and what applies to all of them.
-pub(crate) fn router(app: App) -> Router {
+/// The whole application of a console: routes, web UI and what applies to all of them.
+pub(crate) fn console(app: App) -> Router {
     let (routes, _) = openapi::api();
-    routes
-        .fallback(assets::fallback)
-        .method_not_allowed_fallback(assets::method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new())
-        .layer(from_fn_with_state(app.clone(), protect))
-        .with_state(app)
+    let settings = app.settings.clone();
+    let peers = peers(app.console.node.peers.clone());
+    let routes = routes.fallback(assets::fallback).method_not_allowed_fallback(assets::method_not_allowed);
+    protected(routes.with_state(app).merge(peers), settings)
 }
 
-async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The application of a process that serves no people: probes and peers.
+pub(crate) fn node(app: NodeApp) -> Router {
+    let (routes, _) = openapi::probes::<NodeApp>().split_for_parts();
+    let settings = app.settings.clone();
+    let peers = peers(app.node.peers.clone());
+    let routes = routes.fallback(no_console).with_state(app);
+    protected(routes.merge(peers), settings)
+}
+
+async fn no_console() -> ApiError {
+    ApiError::not_found("this process has no console; ask one with the role console")
+}
+
+fn peers(api: Option<PeerApi>) -> Router {
+    api.map_or_else(Router::new, peer::router)
+}
+
+fn protected(routes: Router, settings: Arc<Settings>) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(settings, protect))
+}
+
+async fn protect(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
     let id = Ulid::generate().to_string();
     let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("console", request_id = %id, %method, path);
     let answer = async {
-        match refusal(&app.settings, &request) {
+        match refusal(&settings, &request) {
             Some(error) => error.into_response(),
-            None => match tokio::time::timeout(app.settings.request_timeout, next.run(request)).await {
+            None => match tokio::time::timeout(settings.request_timeout, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => {
                     let message = "the request took too long; narrow it down, for example by a shorter time range";
@@ -78,7 +102,7 @@ async fn protect(State(app): State<App>, request: Request, next: Next) -> Respon
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if app.settings.https {
+    if settings.https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
@@ -89,8 +113,11 @@ async fn protect(State(app): State<App>, request: Request, next: Next) -> Respon
 
 /// Why this request is not looked at, if it is not.
 fn refusal(settings: &Settings, request: &Request) -> Option<ApiError> {
-    // Probes come by whatever name the orchestrator uses and answer nothing that is worth hiding.
-    if !matches!(request.uri().path(), "/healthz" | "/readyz")
+    // Probes come by whatever name the orchestrator uses and answer nothing that is worth hiding;
+    // peers show a token, which no page of another site has.
+    let path = request.uri().path();
+    if !matches!(path, "/healthz" | "/readyz")
+        && !path.starts_with(PREFIX)
         && let Err(error) = check_host(settings, request)
     {
         return Some(error);

@@ -187,6 +187,8 @@ pub enum TrackReason {
     ScannerUserAgent(String),
     /// A rule of a critical family matched.
     CriticalRule(u32),
+    /// The operator's script decided; the text is the reason it gave.
+    Script(String),
     /// None of the above.
     Default,
 }
@@ -460,6 +462,7 @@ mod tests {
             Reason::ScannerRule(913_100),
             Reason::ScannerUserAgent("sqlmap".into()),
             Reason::CriticalRule(942_100),
+            Reason::Script("watched".into()),
             Reason::Default,
         ] {
             event.track_reason = Some(reason);

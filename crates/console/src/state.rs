@@ -1,6 +1,8 @@
 //! What the console needs from the other rooms, and what its handlers share.
 
 use crate::config::Settings;
+use crate::peer::PeerApi;
+use axum::extract::FromRef;
 use parapet_ports::{Accounts, AlertStore, EventStore, Ledger, LiveFeed, TrafficSource};
 use std::fmt;
 use std::sync::Arc;
@@ -22,12 +24,42 @@ pub struct Console {
     pub ledger: Arc<dyn Ledger>,
     /// What just happened.
     pub live: LiveFeed,
+    /// What is running.
+    pub info: Info,
+    /// What this process answers as every other does.
+    pub node: Node,
+}
+
+/// What every process answers, whatever its roles: how it is, and its peers.
+#[derive(Clone)]
+pub struct Node {
     /// All metrics in the Prometheus text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why the process is not ready, one reason per line; empty when it is. Must not block.
     pub readiness: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
-    /// What is running.
-    pub info: Info,
+    /// What peers may ask; `None` refuses them.
+    pub peers: Option<PeerApi>,
+}
+
+/// What a listener serves.
+#[derive(Clone, Debug)]
+pub enum Front {
+    /// People: console and API.
+    Console(Box<Console>),
+    /// Probes and peers only.
+    Node(Node),
+}
+
+impl From<Console> for Front {
+    fn from(console: Console) -> Self {
+        Front::Console(Box::new(console))
+    }
+}
+
+impl From<Node> for Front {
+    fn from(node: Node) -> Self {
+        Front::Node(node)
+    }
 }
 
 /// What is running.
@@ -37,8 +69,8 @@ pub struct Info {
     pub version: String,
     /// Hash of the policy in force now.
     pub policy: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Names of the protected sites.
-    pub sites: Vec<String>,
+    /// Names of the sites protected now.
+    pub sites: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// When the process started.
     pub started: Instant,
 }
@@ -51,7 +83,13 @@ impl fmt::Debug for Console {
 
 impl fmt::Debug for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Info").field("version", &self.version).field("sites", &self.sites).finish_non_exhaustive()
+        f.debug_struct("Info").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("peers", &self.peers).finish_non_exhaustive()
     }
 }
 
@@ -64,6 +102,20 @@ pub(crate) struct App {
     pub(crate) watchers: Arc<Semaphore>,
     /// Becomes `true` when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// What the handlers share that every process has.
+#[derive(Clone)]
+pub(crate) struct NodeApp {
+    pub(crate) node: Node,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+impl FromRef<App> for NodeApp {
+    fn from_ref(app: &App) -> Self {
+        NodeApp { node: app.console.node.clone(), settings: app.settings.clone(), shutdown: app.shutdown.clone() }
+    }
 }
 
 /// Returns when the server stops.

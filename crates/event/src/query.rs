@@ -53,7 +53,7 @@ pub struct Cursor {
 }
 
 /// Answer to an [`EventQuery`].
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
     /// Events, newest first (timestamp, then id, both descending).
     pub events: Vec<SecurityEvent>,
@@ -82,7 +82,7 @@ pub enum GroupBy {
 }
 
 /// Counts of events by one key, and by time where `interval_seconds` is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AggregateQuery {
     /// Which events.
     pub filter: EventFilter,

@@ -38,6 +38,8 @@ pub enum TrackReason {
     ScannerUserAgent(String),
     /// A critical rule family (SQLi, XSS, RCE, LFI by default) matched.
     CriticalRule(u32),
+    /// The operator's script decided; the text is the reason it gave.
+    Script(String),
     /// None of the above.
     Default,
 }

@@ -3,6 +3,7 @@
 use crate::requests::Format;
 use clap::{Args, Parser, Subcommand};
 use parapet_pipeline::sources;
+use parapet_ports::node::Role;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -40,11 +41,18 @@ pub struct Settings {
 /// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the gateway, the sources, the pipeline and the console.
+    /// Start the gateway, the sources, the pipeline and the console; or, with --roles, some of them.
     Run {
         /// Settings.
         #[command(flatten)]
         settings: Settings,
+        /// Parts of the work that this process has, separated by commas: gateway, router, realtime,
+        /// analytics, console [default: `roles` of the configuration, else all].
+        ///
+        /// Roles in different processes meet at the streams, which then have to be on a server; a
+        /// console without analytics and realtime asks the processes of `peers.urls`.
+        #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
+        roles: Option<Vec<Role>>,
         /// Put a built-in sample site behind the gateway, so that there is something to protect.
         #[arg(long)]
         demo: bool,

@@ -8,7 +8,8 @@
 //!    930 file inclusion → real-time
 //! 4. everything else → analytics
 //!
-//! Every event, also a real-time one, reaches the analytics track.
+//! Every event, also a real-time one, reaches the analytics track. A script of the operator's may
+//! replace the settings or decide before all of this ([`crate::classification`]).
 //!
 //! **Scanners and rule 1.** A sqlmap run sends SQL injection that really matches, so by the look of
 //! the request alone each of its thousands of events would be critical, take the real-time track by
@@ -27,7 +28,8 @@
 use crate::scanner::{self, RulePattern, Scanners};
 use crate::severity::{self, Scorer};
 use parapet_event::{SecurityEvent, Severity, Track, TrackReason};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Thresholds and rule families of the classification.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,6 +46,9 @@ pub struct Config {
     /// Texts that occur, in any case, in the user agent of a scanner. Default: nikto, sqlmap, burp,
     /// nessus and other tools that name themselves.
     pub scanner_user_agents: Vec<String>,
+    /// Lua script that replaces settings and may decide by itself, see [`crate::classification`].
+    /// Default: none.
+    pub script: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -54,12 +59,13 @@ impl Default for Config {
             critical_rules: [942, 941, 932, 930].map(RulePattern::Family).to_vec(),
             scanner_rules: scanner::default_rules(),
             scanner_user_agents: scanner::default_user_agents(),
+            script: None,
         }
     }
 }
 
 /// What the router stamps on an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// How much it matters.
     pub severity: Severity,
@@ -67,6 +73,36 @@ pub struct Verdict {
     pub track: Track,
     /// Which rule of the classification decided.
     pub reason: TrackReason,
+}
+
+/// Why an event goes where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The outcome.
+    pub verdict: Verdict,
+    /// The rules of the classification, in the order in which they are tried.
+    pub steps: Vec<Step>,
+}
+
+/// One rule of the classification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The rule.
+    pub rule: String,
+    /// Where it sends an event.
+    pub track: Track,
+    /// Whether it applies to this event.
+    pub applies: bool,
+    /// Whether it is the first that does, and so decides.
+    pub decides: bool,
+    /// What it looked at.
+    pub detail: String,
+}
+
+impl Step {
+    pub(crate) fn new(rule: String, track: Track, applies: bool, detail: String) -> Step {
+        Step { rule, track, applies, decides: false, detail }
+    }
 }
 
 /// Scores and classifies.
@@ -108,6 +144,49 @@ impl Classifier {
             (Track::Analytics, TrackReason::Default)
         };
         Verdict { severity, track, reason }
+    }
+
+    /// Severity and track of an event, with what each rule of the order found.
+    pub fn explain(&self, event: &SecurityEvent) -> Explanation {
+        let verdict = self.classify(event);
+        let scanner = self.scanners.recognise(event);
+        let anomaly = event.inbound_score.max(event.outbound_score);
+        let critical = self.critical_rule(event);
+        let mut steps = vec![
+            Step::new(
+                format!("anomaly score ≥ {}", self.anomaly_threshold),
+                Track::RealTime,
+                anomaly >= self.anomaly_threshold,
+                format!("inbound {}, outbound {}", event.inbound_score, event.outbound_score),
+            ),
+            Step::new(
+                format!("severity ≥ {}", self.severity_threshold),
+                Track::RealTime,
+                verdict.severity.get() >= self.severity_threshold,
+                self.scorer.explain(event, scanner.is_some()),
+            ),
+            Step::new(
+                "scanner".to_owned(),
+                Track::Analytics,
+                scanner.is_some(),
+                match scanner {
+                    Some(TrackReason::ScannerRule(id)) => format!("rule {id} detects scanners"),
+                    Some(TrackReason::ScannerUserAgent(name)) => format!("the user agent names {name}"),
+                    _ => "neither a rule nor the user agent tells one".to_owned(),
+                },
+            ),
+            Step::new(
+                "critical rule".to_owned(),
+                Track::RealTime,
+                critical.is_some(),
+                critical.map_or_else(|| "no rule of a critical family".to_owned(), |id| format!("rule {id}")),
+            ),
+            Step::new("everything else".to_owned(), Track::Analytics, true, String::new()),
+        ];
+        if let Some(decisive) = steps.iter_mut().find(|step| step.applies) {
+            decisive.decides = true;
+        }
+        Explanation { verdict, steps }
     }
 
     fn critical_rule(&self, event: &SecurityEvent) -> Option<u32> {

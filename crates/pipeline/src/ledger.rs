@@ -21,6 +21,9 @@
 //! twice is counted twice on its track (and stored once). Alerts that an earlier process queued but
 //! did not deliver are queued, and counted, again.
 //!
+//! Where roles are split over processes, a hop that reads a stream of another process counts what it
+//! reads as produced; what waits in the stream is the stream's own account (its lag).
+//!
 //! The same counts are metrics: `parapet_hop_produced_total`, `parapet_hop_delivered_total`,
 //! `parapet_hop_dropped_total` with labels `hop` and `reason`. The recorder has to be installed
 //! before the ledger is created.

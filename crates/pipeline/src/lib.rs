@@ -17,17 +17,21 @@
 
 mod alert;
 pub mod analytics;
+pub mod classification;
 pub mod classify;
+mod classify_script;
 pub mod dead_letter;
 pub mod delivery;
 pub mod health;
 pub mod ledger;
 mod monitor;
+mod parts;
 mod pipeline;
 pub mod realtime;
 mod resume;
 pub mod router;
 pub mod scanner;
+mod seat;
 mod sequence;
 pub mod severity;
 pub mod sources;
@@ -38,4 +42,5 @@ pub mod validate;
 #[cfg(test)]
 mod example;
 
-pub use pipeline::{Config, Parts, Pipeline, Running};
+pub use parts::{AnalyticsParts, IntakeParts, Parts, RealTimeParts, RouterParts};
+pub use pipeline::{Config, Pipeline, Running};

@@ -1,25 +1,25 @@
 //! The pipeline as a whole: from its parts to a running set of stages, and back down cleanly.
 
 use crate::analytics::{self, Analytics};
-use crate::classify::{self, Classifier};
+use crate::classification::Classification;
+use crate::classify;
 use crate::dead_letter::{self, DeadLetter};
 use crate::health::Health;
 use crate::ledger::{EventLedger, Hop};
-use crate::monitor::{self, Watched};
+use crate::monitor;
+use crate::parts::{AnalyticsParts, IntakeParts, Parts, RealTimeParts, RouterParts};
 use crate::realtime::{self, RealTime};
 use crate::router::{self, FastLane, Lane, MainLane};
+use crate::seat::{Appended, Membership, Seat, Task, supervised};
 use crate::severity;
-use crate::sources::intake::{self, Feed, Intake};
+use crate::sources::intake::{self, Intake};
 use crate::spool::{self, Spool};
-use crate::stage::{Reader, Stage};
-use futures::FutureExt;
-use parapet_ports::{AlertStore, Channel, EventStore, EventStream, LiveFeed, PortError};
+use crate::stage::Stage;
+use parapet_event::Track;
+use parapet_ports::{ErrorKind, EventStream, PortError};
 use serde::Deserialize;
-use std::future::Future;
 use std::num::NonZeroU64;
-use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -49,8 +49,9 @@ pub struct Config {
     /// then stays in its stream for the next start.
     pub shutdown_timeout_ms: NonZeroU64,
     /// Name of this process in the consumer groups; processes that share streams need different
-    /// ones. Default `parapet`.
-    pub member: String,
+    /// ones, and a restarted one the same again. Default: whatever starts the pipeline sets, else
+    /// `parapet`.
+    pub member: Option<String>,
 }
 
 impl Default for Config {
@@ -65,31 +66,9 @@ impl Default for Config {
             analytics: analytics::Config::default(),
             dead_letter: dead_letter::Config::default(),
             shutdown_timeout_ms: const { NonZeroU64::new(10_000).expect("not zero") },
-            member: "parapet".into(),
+            member: None,
         }
     }
-}
-
-/// What the pipeline is made of.
-pub struct Parts {
-    /// Logs of other WAFs.
-    pub sources: Vec<Feed>,
-    /// Where events become durable first.
-    pub spool: Arc<dyn EventStream>,
-    /// Stream of the real-time track.
-    pub realtime: Arc<dyn EventStream>,
-    /// Stream of the analytics track.
-    pub analytics: Arc<dyn EventStream>,
-    /// History of events.
-    pub store: Arc<dyn EventStore>,
-    /// Where alerts are kept.
-    pub alerts: Arc<dyn AlertStore>,
-    /// Where alerts are delivered.
-    pub channels: Vec<Arc<dyn Channel>>,
-    /// What consoles watch.
-    pub live: LiveFeed,
-    /// Directory of the dead letter files.
-    pub directory: PathBuf,
 }
 
 /// The pipeline before it runs.
@@ -99,15 +78,15 @@ impl Pipeline {
     /// Joins the consumer groups and starts all stages. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If a stream cannot be joined; nothing is left running then.
+    /// If the classification script is wrong or a stream cannot be joined; nothing is left running then.
     pub async fn start(config: Config, parts: Parts) -> Result<Running, PortError> {
-        Plan::new(config, parts).start().await
+        Plan::new(config, parts)?.start().await
     }
 }
 
 /// The pipeline while it runs.
 pub struct Running {
-    spool: Arc<Spool>,
+    spool: Option<Arc<Spool>>,
     ledger: Arc<EventLedger>,
     health: Arc<Health>,
     /// In the order of the story: each is drained when the one before it has ended.
@@ -119,8 +98,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where the request path leaves its events.
-    pub fn sink(&self) -> Arc<Spool> {
+    /// Where the request path leaves its events, if this process takes events in.
+    pub fn sink(&self) -> Option<Arc<Spool>> {
         self.spool.clone()
     }
 
@@ -174,53 +153,86 @@ struct Plan {
     ledger: Arc<EventLedger>,
     health: Arc<Health>,
     dead: DeadLetter,
+    classification: Arc<Classification>,
     abort: CancellationToken,
 }
 
 impl Plan {
-    fn new(config: Config, parts: Parts) -> Self {
+    fn new(config: Config, parts: Parts) -> Result<Self, PortError> {
         let dead = DeadLetter::new(parts.directory.clone(), config.dead_letter);
-        Plan {
+        let classification = Classification::open(config.classification.clone(), config.severity.clone())
+            .map_err(|error| PortError::new(ErrorKind::Config, error.to_string()))?;
+        Ok(Plan {
             config,
             parts,
+            classification,
             ledger: Arc::new(EventLedger::new()),
             health: Arc::default(),
             dead,
             abort: CancellationToken::new(),
-        }
+        })
     }
 
     async fn start(mut self) -> Result<Running, PortError> {
-        let spool = self.stage("spool");
         // All groups are joined, and what they find is accounted for, before anything moves.
-        let router = self.join("router", &self.parts.spool, router::GROUP, "router").await?;
-        let fast = self.join("router:realtime", &self.parts.spool, router::FAST_GROUP, "router:realtime").await?;
-        let realtime = self.join("realtime", &self.parts.realtime, realtime::GROUP, "track:realtime").await?;
-        let store_group = analytics::group(self.parts.store.name());
-        let analytics = self.join("analytics", &self.parts.analytics, &store_group, "track:analytics").await?;
-        let watched = [&router, &fast, &realtime, &analytics].map(Seat::watched).into();
+        let router = self.join_router().await?;
+        let realtime = self.join_realtime().await?;
+        let analytics = self.join_analytics().await?;
+        let seats = router.iter().flat_map(|(main, fast)| [main, fast]).chain(&realtime).chain(&analytics);
+        let watched = seats.map(Seat::watched).collect();
 
-        let sink = Arc::new(Spool::new(self.config.spool, self.ledger.clone()));
-        let readers = vec![router.hop.clone(), fast.hop.clone()];
-        let writer = sink.clone().write_to(self.parts.spool.clone(), readers.clone(), self.dead.clone(), spool.clone());
-        let stop_monitor = CancellationToken::new();
-        let feeds = std::mem::take(&mut self.parts.sources);
+        let readers: Vec<_> = router.iter().flat_map(|(main, fast)| [main.hop.clone(), fast.hop.clone()]).collect();
+        let intake = self.parts.intake.take();
+        let (sink, writer) = intake.as_ref().map(|intake| self.run_spool(intake, &readers)).unzip();
+        let (main, fast) = router.unzip();
         let stages = vec![
-            self.run_sources(feeds, &readers),
-            vec![(spool, tokio::spawn(writer))],
-            vec![self.run_router(router), self.run_fast_lane(fast)],
-            vec![self.run_realtime(realtime), self.run_analytics(analytics)],
+            intake.map(|intake| self.run_sources(intake, &readers)).unwrap_or_default(),
+            writer.into_iter().collect(),
+            [main.and_then(|seat| self.run_router(seat)), fast.and_then(|seat| self.run_fast_lane(seat))]
+                .into_iter()
+                .flatten()
+                .collect(),
+            [realtime.and_then(|seat| self.run_realtime(seat)), analytics.and_then(|seat| self.run_analytics(seat))]
+                .into_iter()
+                .flatten()
+                .collect(),
         ];
+        let stop_monitor = CancellationToken::new();
+        let script = self.classification.watch(self.health.clone(), stop_monitor.clone());
+        let monitor = monitor::watch(watched, stop_monitor.clone());
         Ok(Running {
             spool: sink,
             ledger: self.ledger,
             health: self.health,
             stages,
-            monitor: tokio::spawn(monitor::watch(watched, stop_monitor.clone())),
+            monitor: tokio::spawn(async move {
+                tokio::join!(monitor, script);
+            }),
             stop_monitor,
             abort: self.abort,
             shutdown_timeout: Duration::from_millis(self.config.shutdown_timeout_ms.get()),
         })
+    }
+
+    async fn join_router(&self) -> Result<Option<(Seat, Seat)>, PortError> {
+        let Some(RouterParts { spool, .. }) = &self.parts.router else { return Ok(None) };
+        let appended_by = Appended::by_stage(self.parts.intake.is_some());
+        let main = self.join("router", spool, router::GROUP, "router", appended_by).await?;
+        let fast = self.join("router:realtime", spool, router::FAST_GROUP, "router:realtime", appended_by).await?;
+        Ok(Some((main, fast)))
+    }
+
+    async fn join_realtime(&self) -> Result<Option<Seat>, PortError> {
+        let Some(RealTimeParts { stream, .. }) = &self.parts.realtime else { return Ok(None) };
+        let appended_by = Appended::by_stage(self.parts.router.is_some());
+        self.join("realtime", stream, realtime::GROUP, "track:realtime", appended_by).await.map(Some)
+    }
+
+    async fn join_analytics(&self) -> Result<Option<Seat>, PortError> {
+        let Some(AnalyticsParts { stream, store }) = &self.parts.analytics else { return Ok(None) };
+        let group = analytics::group(store.name());
+        let appended_by = Appended::by_stage(self.parts.router.is_some());
+        self.join("analytics", stream, &group, "track:analytics", appended_by).await.map(Some)
     }
 
     fn stage(&self, name: &'static str) -> Stage {
@@ -234,29 +246,39 @@ impl Plan {
         stream: &Arc<dyn EventStream>,
         group: &str,
         hop: &str,
+        appended: Appended,
     ) -> Result<Seat, PortError> {
         let stage = self.stage(stage);
         let hop = self.ledger.hop(hop);
-        let reader = Reader::join(&stage, &**stream, group, &self.config.member, (&self.dead, &hop)).await?;
-        let lag = stream.lag(group).await?;
-        hop.produced(lag.unread + lag.pending);
-        Ok(Seat {
-            stage,
+        let membership = Membership {
+            stage: stage.clone(),
             stream: stream.clone(),
             group: group.to_owned(),
-            member: self.config.member.clone(),
-            hop,
+            member: self.config.member.clone().unwrap_or_else(|| "parapet".to_owned()),
             dead: self.dead.clone(),
-            dropped: lag.dropped,
-            reader: Some(reader),
-        })
+            hop: hop.clone(),
+            appended,
+        };
+        let reader = membership.join().await?;
+        let lag = stream.lag(group).await?;
+        if appended == Appended::Here {
+            hop.produced(lag.unread + lag.pending);
+        }
+        Ok(Seat { stage, membership, hop, dropped: lag.dropped, reader: Some(reader) })
     }
 
-    fn run_sources(&self, feeds: Vec<Feed>, readers: &[Arc<Hop>]) -> Vec<Task> {
+    fn run_spool(&self, intake: &IntakeParts, readers: &[Arc<Hop>]) -> (Arc<Spool>, Task) {
+        let stage = self.stage("spool");
+        let sink = Arc::new(Spool::new(self.config.spool, self.ledger.clone()));
+        let writer = sink.clone().write_to(intake.spool.clone(), readers.to_vec(), self.dead.clone(), stage.clone());
+        (sink, (stage, tokio::spawn(writer)))
+    }
+
+    fn run_sources(&self, parts: IntakeParts, readers: &[Arc<Hop>]) -> Vec<Task> {
         let intake = Intake {
             config: self.config.intake,
             stage: self.stage("sources"),
-            spool: self.parts.spool.clone(),
+            spool: parts.spool,
             readers: readers.to_vec(),
             dead: self.dead.clone(),
             ledger: self.ledger.clone(),
@@ -264,126 +286,75 @@ impl Plan {
         // One instance for all sources of this start, one worker number for each.
         let instance = Ulid::generate();
         let run = |(worker, feed)| (intake.stage.clone(), tokio::spawn(intake.clone().run(feed, instance, worker)));
-        (0..).zip(feeds).map(run).collect()
+        (0..).zip(parts.sources).map(run).collect()
     }
 
-    fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: &str) -> Lane {
+    fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: Track) -> Lane {
+        let read_here = match track {
+            Track::RealTime => self.parts.realtime.is_some(),
+            Track::Analytics => self.parts.analytics.is_some(),
+        };
         Lane {
             stage: seat.stage.clone(),
             config: self.config.router,
-            classifier: Classifier::new(self.config.classification.clone(), self.config.severity.clone()),
+            classifier: Mutex::new(self.classification.judge()),
             stream: stream.clone(),
-            track: self.ledger.hop(track),
+            track: read_here.then(|| self.ledger.hop(&format!("track:{}", track.as_str()))),
             hop: seat.hop.clone(),
             dead: self.dead.clone(),
         }
     }
 
-    fn run_router(&self, seat: Seat) -> Task {
-        let lane = self.lane(&seat, &self.parts.analytics, "track:analytics");
+    fn run_router(&self, seat: Seat) -> Option<Task> {
+        let lane = self.lane(&seat, &self.parts.router.as_ref()?.analytics, Track::Analytics);
         let router = Arc::new(MainLane { lane, live: self.parts.live.clone(), ledger: self.ledger.clone() });
-        supervised(seat, move |reader| {
+        Some(supervised(seat, move |reader| {
             let router = router.clone();
             async move { router.run(reader).await }
-        })
+        }))
     }
 
-    fn run_fast_lane(&self, seat: Seat) -> Task {
-        let router = Arc::new(FastLane { lane: self.lane(&seat, &self.parts.realtime, "track:realtime") });
-        supervised(seat, move |reader| {
+    fn run_fast_lane(&self, seat: Seat) -> Option<Task> {
+        let lane = self.lane(&seat, &self.parts.router.as_ref()?.realtime, Track::RealTime);
+        let router = Arc::new(FastLane { lane });
+        Some(supervised(seat, move |reader| {
             let router = router.clone();
             async move { router.run(reader).await }
-        })
+        }))
     }
 
-    fn run_realtime(&self, seat: Seat) -> Task {
+    fn run_realtime(&self, seat: Seat) -> Option<Task> {
+        let parts = self.parts.realtime.clone()?;
         let track = Arc::new(RealTime {
             stage: seat.stage.clone(),
             config: self.config.realtime,
-            alerts: self.parts.alerts.clone(),
-            events: self.parts.store.clone(),
-            channels: self.parts.channels.clone(),
+            alerts: parts.alerts,
+            events: parts.events,
+            channels: parts.channels,
             live: self.parts.live.clone(),
             dead: self.dead.clone(),
             ledger: self.ledger.clone(),
             hop: seat.hop.clone(),
         });
-        supervised(seat, move |reader| {
+        Some(supervised(seat, move |reader| {
             let track = track.clone();
             async move { track.run(reader).await }
-        })
+        }))
     }
 
-    fn run_analytics(&self, seat: Seat) -> Task {
+    fn run_analytics(&self, seat: Seat) -> Option<Task> {
+        let store = self.parts.analytics.as_ref()?.store.clone();
         let track = Arc::new(Analytics {
             stage: seat.stage.clone(),
             config: self.config.analytics,
-            store: self.parts.store.clone(),
+            hop: self.ledger.hop(&format!("store:{}", store.name())),
+            store,
             dead: self.dead.clone(),
             track: seat.hop.clone(),
-            hop: self.ledger.hop(&format!("store:{}", self.parts.store.name())),
         });
-        supervised(seat, move |reader| {
+        Some(supervised(seat, move |reader| {
             let track = track.clone();
             async move { track.run(reader).await }
-        })
+        }))
     }
-}
-
-/// A running stage.
-type Task = (Stage, JoinHandle<()>);
-
-/// A place in a consumer group.
-struct Seat {
-    stage: Stage,
-    stream: Arc<dyn EventStream>,
-    group: String,
-    member: String,
-    hop: Arc<Hop>,
-    dead: DeadLetter,
-    dropped: u64,
-    /// Taken by the first run of the stage.
-    reader: Option<Reader>,
-}
-
-impl Seat {
-    /// The reader, joining the group anew after the first time; `None` if the stage shall end.
-    async fn take_reader(&mut self) -> Option<Reader> {
-        if let Some(reader) = self.reader.take() {
-            return Some(reader);
-        }
-        let join = || Reader::join(&self.stage, &*self.stream, &self.group, &self.member, (&self.dead, &self.hop));
-        self.stage.insist(join).await.ok()
-    }
-
-    fn watched(&self) -> Watched {
-        Watched { stream: self.stream.clone(), group: self.group.clone(), hop: self.hop.clone(), dropped: self.dropped }
-    }
-}
-
-/// Pause before a stage that panicked is started again.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-
-/// Runs a stage until it ends. One that panics is started again: a defect in one stage, or in a
-/// plugin behind it, must not end the others, nor silently end this one.
-fn supervised<F, Fut>(mut seat: Seat, run: F) -> Task
-where
-    F: Fn(Reader) -> Fut + Send + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let stage = seat.stage.clone();
-    let task = tokio::spawn(async move {
-        while let Some(reader) = seat.take_reader().await {
-            if AssertUnwindSafe(run(reader)).catch_unwind().await.is_ok() {
-                return;
-            }
-            metrics::counter!("parapet_stage_panics_total", "stage" => seat.stage.name()).increment(1);
-            tracing::error!(stage = seat.stage.name(), "panicked; starting it again");
-            tokio::select! {
-                () = tokio::time::sleep(RESTART_PAUSE) => {}
-                () = seat.stage.abort().cancelled() => return,
-            }
-        }
-    });
-    (stage, task)
 }

@@ -75,7 +75,7 @@ pub(crate) struct RealTime {
     pub(crate) config: Config,
     pub(crate) alerts: Arc<dyn AlertStore>,
     /// To find the event of an alert whose delivery an earlier process did not finish.
-    pub(crate) events: Arc<dyn EventStore>,
+    pub(crate) events: Option<Arc<dyn EventStore>>,
     pub(crate) channels: Vec<Arc<dyn Channel>>,
     pub(crate) live: LiveFeed,
     pub(crate) dead: DeadLetter,

@@ -30,14 +30,20 @@ pub(crate) fn is_pending(alert: &Alert) -> bool {
 }
 
 /// Looks for the events of the alerts, one after the other. The task ends with the returned set.
-pub(crate) fn find_events(alerts: Vec<Alert>, store: Arc<dyn EventStore>) -> (JoinSet<()>, mpsc::Receiver<Resumed>) {
+pub(crate) fn find_events(
+    alerts: Vec<Alert>,
+    store: Option<Arc<dyn EventStore>>,
+) -> (JoinSet<()>, mpsc::Receiver<Resumed>) {
     let (sender, receiver) = mpsc::channel(1);
     let mut lookups = JoinSet::new();
     if !alerts.is_empty() {
         tracing::info!(alerts = alerts.len(), "taking up deliveries that an earlier process did not finish");
         lookups.spawn(async move {
             for alert in alerts {
-                let event = find(&*store, &alert).await;
+                let event = match &store {
+                    Some(store) => find(&**store, &alert).await,
+                    None => None,
+                };
                 if sender.send(Resumed { alert, event }).await.is_err() {
                     return;
                 }
@@ -65,7 +71,7 @@ pub(crate) fn without_event(alert: &Alert) -> Vec<Delivery> {
     let failed = pending.map(|delivery| Delivery {
         state: DeliveryState::Failed,
         timestamp: Utc::now(),
-        error: Some("not delivered before a restart, and the event is not in the store".into()),
+        error: Some("not delivered before a restart, and the event cannot be looked up".into()),
         ..delivery.clone()
     });
     failed.collect()

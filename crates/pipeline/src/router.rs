@@ -16,7 +16,8 @@
 //! next process route the same entries again; stores and alerts recognise the event id. Within one
 //! process a batch is retried until it is through, so nothing is appended twice.
 
-use crate::classify::{Classifier, Verdict};
+use crate::classification::Judge;
+use crate::classify::Verdict;
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{EventLedger, Hop};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
@@ -28,7 +29,7 @@ use parapet_ports::{Entry, EventStream, LiveFeed};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How the router reads.
@@ -55,10 +56,11 @@ const WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Lane {
     pub(crate) stage: Stage,
     pub(crate) config: Config,
-    pub(crate) classifier: Classifier,
+    pub(crate) classifier: Mutex<Judge>,
     /// The lane's track.
     pub(crate) stream: Arc<dyn EventStream>,
-    pub(crate) track: Arc<Hop>,
+    /// The hop that reads it, if that is in this process.
+    pub(crate) track: Option<Arc<Hop>>,
     pub(crate) hop: Arc<Hop>,
     pub(crate) dead: DeadLetter,
 }
@@ -67,6 +69,13 @@ pub(crate) struct Lane {
 type Dropped = BTreeMap<&'static str, u64>;
 
 impl Lane {
+    /// The lane's classifier as of now, for one batch.
+    fn classifier(&self) -> MutexGuard<'_, Judge> {
+        let mut judge = self.classifier.lock().unwrap_or_else(PoisonError::into_inner);
+        judge.refresh();
+        judge
+    }
+
     async fn next(&self, reader: &mut Reader) -> Option<Vec<Entry>> {
         reader.next(self.config.batch_max.get(), WAIT).await
     }
@@ -98,7 +107,9 @@ impl Lane {
 
     async fn try_append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
         self.stage.insist(|| self.stream.append(events)).await?;
-        self.track.produced(events.len() as u64);
+        if let Some(track) = &self.track {
+            track.produced(events.len() as u64);
+        }
         Ok(())
     }
 
@@ -141,17 +152,25 @@ impl FastLane {
     }
 
     async fn route(&self, reader: &mut Reader, entries: &[Entry]) -> Result<(), Stopped> {
-        let now = Utc::now();
-        let valid = entries.iter().filter(|entry| validate(&entry.event, now).is_ok());
-        let urgent: Vec<_> = valid
-            .filter_map(|entry| {
-                let verdict = self.lane.classifier.classify(&entry.event);
-                (verdict.track == Track::RealTime).then(|| stamp(&entry.event, verdict))
-            })
-            .collect();
+        let urgent = self.urgent(entries);
         let mut dropped = Dropped::new();
         self.lane.append(&urgent, &mut dropped).await?;
         self.lane.acknowledge(reader, entries, dropped).await
+    }
+}
+
+impl FastLane {
+    /// The events of a batch that are real-time; no I/O.
+    fn urgent(&self, entries: &[Entry]) -> Vec<Arc<SecurityEvent>> {
+        let now = Utc::now();
+        let mut classifier = self.lane.classifier();
+        let valid = entries.iter().filter(|entry| validate(&entry.event, now).is_ok());
+        valid
+            .filter_map(|entry| {
+                let verdict = classifier.classify(&entry.event);
+                (verdict.track == Track::RealTime).then(|| stamp(&entry.event, verdict))
+            })
+            .collect()
     }
 }
 
@@ -189,12 +208,13 @@ impl MainLane {
     /// Validates, scores and classifies a batch; no I/O.
     fn sort_out(&self, entries: &[Entry], dropped: &mut Dropped) -> (Vec<Arc<SecurityEvent>>, Vec<Letter>) {
         let now = Utc::now();
+        let mut classifier = self.lane.classifier();
         let (mut events, mut letters) = (Vec::with_capacity(entries.len()), Vec::new());
         for Entry { event, .. } in entries {
             self.ledger.saw(&event.origin);
             match validate(event, now) {
                 Ok(()) => {
-                    let verdict = self.lane.classifier.classify(event);
+                    let verdict = classifier.classify(event);
                     count(event, &verdict);
                     events.push(stamp(event, verdict));
                 }

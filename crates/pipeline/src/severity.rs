@@ -80,6 +80,17 @@ impl Scorer {
         Severity::new(u8::try_from(sum).unwrap_or(100).min(limit))
     }
 
+    /// How the severity comes about, in words.
+    pub(crate) fn explain(&self, event: &SecurityEvent, scanner: bool) -> String {
+        let strongest = event.findings.iter().map(|finding| (self.finding_points(finding), finding.rule_id)).max();
+        let (points, rule) = strongest.unwrap_or_default();
+        let (score, outcome) = (score_points(event), outcome_points(event));
+        let severity = self.score(event, scanner).get();
+        let limit =
+            if scanner { format!(", at most {} for a scanner", self.config.scanner_max) } else { String::new() };
+        format!("{severity} = {points} for rule {rule} + {score} for the score + {outcome} for the outcome{limit}")
+    }
+
     fn finding_points(&self, finding: &Finding) -> u32 {
         let Some(class) = class_of(finding) else { return 0 };
         let class_points = self.config.class_points.get(&class).copied().unwrap_or_else(|| class_points(class));

@@ -155,6 +155,8 @@ pub(crate) struct Reader {
     hop: Arc<Hop>,
     /// Met, but not yet in the dead letter file and acknowledged.
     undecodable: Vec<Undecodable>,
+    /// Whether what is read counts as produced, where nobody in this process counts what is appended.
+    counted: bool,
 }
 
 impl Reader {
@@ -174,7 +176,14 @@ impl Reader {
             dead: dead.clone(),
             hop: hop.clone(),
             undecodable: Vec::new(),
+            counted: false,
         })
+    }
+
+    /// Counts every entry that is read as produced, where nobody in this process counts what is appended.
+    pub(crate) fn counting(mut self) -> Reader {
+        self.counted = true;
+        self
     }
 
     /// The next entries, waiting up to `wait` for the first. Empty when there are none yet; `None`
@@ -194,6 +203,9 @@ impl Reader {
             match outcome {
                 Ok(entries) => {
                     stage.works();
+                    if self.counted {
+                        self.hop.produced(entries.len() as u64);
+                    }
                     return if entries.is_empty() && draining { None } else { Some(entries) };
                 }
                 Err(error) => {
@@ -229,6 +241,9 @@ impl Reader {
         self.dead.bury(self.undecodable.iter().map(letter).collect()).await?;
         let ids: Vec<_> = self.undecodable.iter().map(|entry| entry.id).collect();
         self.consumer.acknowledge(&ids).await?;
+        if self.counted {
+            self.hop.produced(ids.len() as u64);
+        }
         self.hop.dropped("undecodable (dead letter)", ids.len() as u64);
         tracing::error!(
             stage = self.stage.name,
@@ -331,6 +346,7 @@ mod tests {
             dead: DeadLetter::new(directory.path().to_owned(), crate::dead_letter::Config::default()),
             hop: ledger.hop("router"),
             undecodable: Vec::new(),
+            counted: false,
         };
         assert!(reader.next(10, Duration::ZERO).await.unwrap().is_empty());
         let letters = std::fs::read_to_string(directory.path().join("dead-letter.ndjson")).unwrap();

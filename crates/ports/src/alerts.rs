@@ -4,11 +4,12 @@ use crate::PortError;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{Alert, AlertState};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use ulid::Ulid;
 
 /// Which alerts, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertQuery {
     /// Raised at or after.
     pub start_time: Option<DateTime<Utc>>,

@@ -13,6 +13,7 @@ pub mod error;
 pub mod layers;
 pub mod ledger;
 pub mod live;
+pub mod node;
 pub mod registry;
 pub mod secret;
 pub mod sink;

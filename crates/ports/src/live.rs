@@ -1,11 +1,13 @@
 //! What just happened, for consoles that watch.
 
 use parapet_event::{Alert, SecurityEvent};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// Something a watching console shows at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LiveMessage {
     /// A classified event.
     Event(Arc<SecurityEvent>),

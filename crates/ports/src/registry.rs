@@ -49,6 +49,12 @@ impl Settings {
 pub trait Ready<T: ?Sized>: Send + Sync {
     /// Connects, creates files, starts tasks.
     async fn open(&self, place: &Place) -> Result<Arc<T>, PortError>;
+
+    /// Whether other processes with the same configuration reach the same data. What lives in the
+    /// data directory of one process is not shared.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// Where a plugin may keep things.

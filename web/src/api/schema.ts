@@ -689,6 +689,11 @@ export interface components {
             /** @enum {string} */
             rule: "critical_rule";
         } | {
+            /** @description The operator's script decided; the text is the reason it gave. */
+            detail: string;
+            /** @enum {string} */
+            rule: "script";
+        } | {
             /** @enum {string} */
             rule: "default";
         };

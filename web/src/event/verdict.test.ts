@@ -27,6 +27,7 @@ describe('track reason', () => {
   it('names what decided', () => {
     expect(trackReason({ rule: 'critical_rule', detail: 942100 })).toContain('Rule 942100');
     expect(trackReason({ rule: 'scanner_user_agent', detail: 'sqlmap' })).toContain('“sqlmap”');
+    expect(trackReason({ rule: 'script', detail: 'payments is watched' })).toContain('payments is watched');
     expect(trackReason({ rule: 'default' })).toContain('analytics only');
     expect(trackReason(undefined)).toContain('not classified');
   });

@@ -60,6 +60,8 @@ export function trackReason(reason: TrackReason | null | undefined): string {
       return `The user agent names the scanner “${reason.detail}”: scans are recorded but page nobody.`;
     case 'critical_rule':
       return `Rule ${reason.detail} belongs to a critical family (by default SQL injection, cross-site scripting, command execution, local file inclusion).`;
+    case 'script':
+      return reason.detail === '' ? 'The classification script decided.' : `The classification script decided: ${reason.detail}.`;
     case 'default':
       return 'No real-time criterion applied, so the event goes to analytics only.';
   }

@@ -10,7 +10,7 @@ mod seams;
 mod traffic;
 
 use chrono::{Duration, Utc};
-use parapet_console::{Config, Console, Info, Server};
+use parapet_console::{Config, Console, Info, Node, Server};
 use parapet_event::{Action, Alert, AlertState, Delivery, DeliveryState, SecurityEvent, SeverityBand, Track};
 use parapet_ports::accounts::Role;
 use parapet_ports::alerts::AlertQuery;
@@ -52,12 +52,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         traffic: demo.traffic.clone(),
         ledger: demo.ledger.clone(),
         live: live.clone(),
-        metrics: Arc::new(|| "# TYPE parapet_demo gauge\nparapet_demo 1\n".to_owned()),
-        readiness: Arc::new(Vec::new),
+        node: Node {
+            metrics: Arc::new(|| "# TYPE parapet_demo gauge\nparapet_demo 1\n".to_owned()),
+            readiness: Arc::new(Vec::new),
+            peers: None,
+        },
         info: Info {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: Arc::new(|| traffic::POLICY.to_owned()),
-            sites: traffic::SITES.map(str::to_owned).to_vec(),
+            sites: Arc::new(|| traffic::SITES.map(str::to_owned).to_vec()),
             started: Instant::now(),
         },
     };

@@ -25,7 +25,7 @@ impl From<JsonRejection> for ApiError {
 }
 
 /// The id at the end of a path.
-fn parse_id(text: &str) -> Result<Ulid, ApiError> {
+pub(crate) fn parse_id(text: &str) -> Result<Ulid, ApiError> {
     Ulid::from_string(text).map_err(|_| {
         ApiError::bad_parameter(
             "parameter `id` is not a ULID: 26 letters and digits such as 01JDA5ZQ3V0000000000000000",

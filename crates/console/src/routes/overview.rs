@@ -51,7 +51,7 @@ pub(crate) async fn overview(
         policy: (info.policy)(),
         version: info.version.clone(),
         uptime_seconds: info.started.elapsed().as_secs(),
-        sites: info.sites.clone(),
+        sites: (info.sites)(),
     }))
 }
 

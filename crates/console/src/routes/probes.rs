@@ -2,7 +2,7 @@
 
 use crate::auth::{Client, same};
 use crate::error::{ApiError, ErrorBody};
-use crate::state::App;
+use crate::state::NodeApp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -36,8 +36,8 @@ pub(crate) async fn health() -> Json<Probe> {
         (status = 503, body = Probe, description = "Not ready, with the reasons"),
     )
 )]
-pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
-    let mut reasons = (app.console.readiness)();
+pub(crate) async fn ready(State(app): State<NodeApp>) -> impl IntoResponse {
+    let mut reasons = (app.node.readiness)();
     if *app.shutdown.borrow() {
         reasons.push("the process is shutting down".to_owned());
     }
@@ -59,7 +59,7 @@ pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
     security((), ("metrics" = []))
 )]
 pub(crate) async fn metrics(
-    State(app): State<App>,
+    State(app): State<NodeApp>,
     Client(ip): Client,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -74,5 +74,5 @@ pub(crate) async fn metrics(
         let message = "metrics need the bearer token of the setting console.metrics_token";
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
     }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.console.metrics)()))
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.node.metrics)()))
 }

@@ -3,7 +3,7 @@
 use crate::client::{Answer, Request, Stream, send};
 use crate::seams::{MemoryAccounts, MemoryAlerts, MemoryStore, SetLedger, SetTraffic};
 use chrono::{DateTime, TimeDelta, Utc};
-use parapet_console::{Config, Console, Info, Server};
+use parapet_console::{Config, Console, Info, Node, Server};
 use parapet_event::{
     Action, Alert, AlertState, AttackClass, Finding, Origin, RequestSummary, SecurityEvent, Severity, Track,
 };
@@ -36,6 +36,11 @@ pub(crate) fn config() -> Config {
     Config { bind: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() }
 }
 
+/// What every process answers, without peers.
+pub(crate) fn node() -> Node {
+    Node { metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()), readiness: Arc::new(Vec::new), peers: None }
+}
+
 /// A console over the given event store.
 pub(crate) fn console(store: Arc<dyn EventStore>) -> Console {
     Console {
@@ -49,12 +54,11 @@ pub(crate) fn console(store: Arc<dyn EventStore>) -> Console {
         traffic: Arc::new(SetTraffic::default()),
         ledger: Arc::new(SetLedger::default()),
         live: LiveFeed::new(4096),
-        metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
-        readiness: Arc::new(Vec::new),
+        node: node(),
         info: Info {
             version: "1.2.3".to_owned(),
             policy: Arc::new(|| "0123456789abcdef".to_owned()),
-            sites: vec!["shop".to_owned()],
+            sites: Arc::new(|| vec!["shop".to_owned()]),
             started: Instant::now(),
         },
     }
@@ -80,7 +84,7 @@ impl Bench {
             traffic: traffic.clone(),
             ledger: ledger.clone(),
             live: live.clone(),
-            readiness: Arc::new(move || reasons.lock().unwrap().clone()),
+            node: Node { readiness: Arc::new(move || reasons.lock().unwrap().clone()), ..node() },
             ..console(store.clone())
         };
         let server = Server::bind(config, console).await.unwrap();

@@ -60,6 +60,10 @@ impl Ready<dyn EventStream> for Checked {
         let journal = Journal::open(&self.name, self.config.clone(), &place.directory).await?;
         Ok(Arc::new(journal))
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// An open journal. The directory stays locked until the journal and all its consumers are dropped.

@@ -75,6 +75,10 @@ impl Ready<dyn EventStore> for Checked {
         let store = Lakehouse::open(&self.name, self.config.clone(), &place.directory).await?;
         Ok(Arc::new(store))
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// An open lakehouse. The directory stays locked until it is dropped.

@@ -199,7 +199,7 @@ fn the_status_decides_what_is_logged_without_a_finding() {
 
     let broken = "SecAuditLogRelevantStatus \"(\"\nSecRule ARGS \"@rx (\" \"id:1,phase:1\"\n";
     let configuration = parse_str("test.conf", broken.as_bytes(), &NoFiles).expect("the rules parse");
-    let errors = Policy::compile(&configuration, &NoFiles).err().expect("neither expression is one");
+    let errors = Policy::compile(&configuration, &NoFiles).expect_err("neither expression is one");
     let mut lines: Vec<u32> = errors.iter().map(|error| error.line).collect();
     lines.sort_unstable();
     assert_eq!(lines, [1, 2]);

@@ -13,6 +13,7 @@ use crate::config::{self, Config};
 use crate::{logging, run};
 use anyhow::Result;
 use clap::CommandFactory;
+use parapet_ports::node::Role;
 use std::process::ExitCode;
 
 /// How a command ended, other than well.
@@ -37,7 +38,7 @@ pub type Outcome = Result<(), Failure>;
 /// Runs the command and turns its outcome into an exit code.
 pub fn dispatch(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
-        Command::Run { settings, demo } => start(&settings, demo),
+        Command::Run { settings, roles, demo } => start(&settings, roles, demo),
         Command::Check { settings } => check(&settings),
         Command::Crs { command } => crs::run(command),
         Command::Explain(options) => explain::run(&options),
@@ -79,8 +80,11 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-fn start(settings: &Settings, demo: bool) -> Outcome {
+fn start(settings: &Settings, roles: Option<Vec<Role>>, demo: bool) -> Outcome {
     let mut config = configuration(settings)?;
+    if let Some(roles) = roles {
+        config.roles = roles.into_iter().collect();
+    }
     logging::start(&config.log).map_err(|error| {
         run::report(&[error]);
         Failure::Config

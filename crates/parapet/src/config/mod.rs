@@ -4,7 +4,9 @@ pub mod load;
 pub mod section;
 pub mod source;
 
+use crate::run::roles::Roles;
 use load::ConfigError;
+use parapet_ports::node::Role;
 use section::Section;
 use serde::Deserialize;
 use source::Source;
@@ -20,6 +22,10 @@ const DEFAULT_FILE: &str = "/etc/parapet/parapet.toml";
 pub struct Config {
     /// Where Parapet keeps everything it writes. Default: `~/.local/share/parapet`.
     pub data_dir: Option<PathBuf>,
+    /// Parts of the work that this process has. Default: all.
+    pub roles: Roles,
+    /// The other processes of this installation.
+    pub peers: parapet_backends::peers::Config,
     /// Parapet's own log.
     pub log: crate::logging::Config,
     /// Rules of the policy.
@@ -127,7 +133,7 @@ impl Config {
     /// Whether the gateway is part of it: with sources and no site, Parapet only takes in what other
     /// WAFs log.
     pub fn has_gateway(&self) -> bool {
-        !self.gateway.sites.is_empty() || self.sources.is_empty()
+        self.roles.has(Role::Gateway) && (!self.gateway.sites.is_empty() || self.sources.is_empty())
     }
 
     /// Relative rule files are meant from the configuration file's directory.

@@ -1,16 +1,20 @@
 //! What a person sees when Parapet has started.
 
+use super::roles::Roles;
 use parapet_identity::GeneratedCredential;
+use parapet_ports::node::Role;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
 /// What there is to say.
 pub struct Banner<'a> {
+    /// Roles of this process.
+    pub roles: &'a Roles,
     /// Where the gateway listens.
     pub gateway: &'a [SocketAddr],
-    /// Where the console listens.
-    pub console: SocketAddr,
-    /// Rules in force and their policy hash, if there is a gateway.
+    /// Where the console listens, or the probes and peers of a process without one.
+    pub listener: SocketAddr,
+    /// Rules in force and their policy hash, of a gateway.
     pub rules: Option<(usize, &'a str)>,
     /// Names of the sources.
     pub sources: Vec<&'a str>,
@@ -30,7 +34,13 @@ impl Banner<'_> {
         for address in self.gateway {
             writeln!(out, "  Protected site   http://{address}/")?;
         }
-        writeln!(out, "  Console          http://{}/", self.console)?;
+        let is_console = self.roles.has(Role::Console);
+        let (label, listener) = (if is_console { "Console" } else { "Health" }, self.listener);
+        writeln!(out, "  {label:<17}http://{listener}/{}", if is_console { "" } else { "readyz" })?;
+        if *self.roles != Roles::default() {
+            let names: Vec<_> = self.roles.list().iter().map(|role| role.as_str()).collect();
+            writeln!(out, "  Roles            {}", names.join(", "))?;
+        }
         match self.credential {
             Some(credential) => {
                 let (user, password) = (&credential.username, credential.password.expose());
@@ -39,7 +49,8 @@ impl Banner<'_> {
                     "  First login      {bold}{user}{plain} / {bold}{password}{plain}   (shown only this once)"
                 )?;
             }
-            None => writeln!(out, "  Login            forgotten? `parapet user reset-password admin`")?,
+            None if is_console => writeln!(out, "  Login            forgotten? `parapet user reset-password admin`")?,
+            None => {}
         }
         if let Some((count, policy)) = self.rules {
             writeln!(out, "  Rules            {count} (policy {policy})")?;

@@ -1,24 +1,28 @@
-//! Starting everything in one process, and stopping it again.
+//! Starting the roles of this process, and stopping them again.
 //!
 //! The order is that of the story: streams and store, pipeline, gateway, console. Stopping goes the
 //! other way round at the front: the gateway first, so that the pipeline can run empty.
 
 mod banner;
+mod front;
+mod parts;
 pub mod plan;
+pub mod roles;
 mod sample_site;
 
 use crate::config::load::ConfigError;
 use anyhow::{Context, Result, anyhow};
 use banner::Banner;
+use front::{Inside, Kept};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use parapet_console::{Console, Info, Server};
+use parapet_backends::peers::Peers;
+use parapet_console::Server;
 use parapet_gateway::{Gateway, PolicySet, SiteConfig};
 use parapet_identity::Identity;
-use parapet_pipeline::sources::intake::Feed;
-use parapet_pipeline::{Parts, Pipeline, Running};
+use parapet_pipeline::{Pipeline, Running};
+use parapet_ports::node::Role;
 use parapet_ports::registry::Place;
-use parapet_ports::traffic::TrafficTotals;
-use parapet_ports::{AlertStore, EventStore, LiveFeed, TrafficSource};
+use parapet_ports::{LiveFeed, TrafficSource};
 use plan::Plan;
 use sample_site::SampleSite;
 use std::path::Path;
@@ -44,66 +48,72 @@ pub async fn add_sample_site(config: &mut crate::config::Config) -> Result<Sampl
 /// A sample site that is ready to run.
 pub struct SampleSiteHandle(SampleSite);
 
+impl SampleSiteHandle {
+    fn start(self, mut stopping: watch::Receiver<bool>) {
+        tokio::spawn(self.0.run(async move {
+            // An error means that whoever could stop us is gone.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        }));
+    }
+}
+
 /// Runs until the process is told to stop.
 ///
 /// # Errors
 /// What could not be opened or bound, and what to do about it.
-pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
+pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     let started = Instant::now();
     for warning in plan.policy.iter().flat_map(|policy| policy.warnings()) {
         tracing::warn!(%warning, "a directive of the rules has no meaning here");
     }
     let metrics = install_metrics()?;
     let data_dir = plan.config.data_dir();
-    std::fs::create_dir_all(&data_dir).with_context(|| format!("{} cannot be created", data_dir.display()))?;
+    let member = settle(&mut plan.config)?;
     let (stop, stopping) = watch::channel(false);
-    if let Some(SampleSiteHandle(site)) = sample {
-        let mut stopping = stopping.clone();
-        tokio::spawn(site.run(async move {
-            // An error means that whoever could stop us is gone.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        }));
+    if let Some(sample) = sample {
+        sample.start(stopping.clone());
     }
-    let identity = Arc::new(Identity::open(&plan.config.identity).await?);
+    let identity = open_identity(&plan).await?;
     let live = LiveFeed::new(LIVE_MESSAGES_KEPT);
-    let (pipeline, store) = start_pipeline(&plan, identity.clone(), live.clone(), &data_dir).await?;
-    let gateway = match &plan.policy {
-        None => None,
-        Some(policy) => {
-            let policies = Arc::new(PolicySet::new(policy.clone()));
-            let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
-            let gateway = Gateway::new(plan.config.gateway.clone(), policies, pipeline.sink()).map_err(all_of)?;
-            Some(gateway.sharing_collections(state))
-        }
+    let peers = match plan.config.peers.urls.is_empty() {
+        true => None,
+        false => Some(Peers::watch(&plan.config.peers, &live)?),
     };
-    let console = Console {
-        store,
-        alerts: identity.clone(),
-        accounts: identity.clone(),
-        traffic: gateway.as_ref().map_or_else(|| Arc::new(NoGateway) as _, |gateway| Arc::new(gateway.traffic()) as _),
-        ledger: pipeline.ledger(),
+    let parts = parts::open(&plan, identity.as_ref(), peers.as_ref(), live.clone(), &data_dir).await?;
+    let kept = Kept::of(&parts);
+    let pipeline = Pipeline::start(plan.config.pipeline.clone(), parts).await?;
+    let gateway = open_gateway(&plan, &pipeline, &data_dir).await?;
+    let traffic = gateway.as_ref().map(|gateway| Arc::new(gateway.traffic()) as Arc<dyn TrafficSource>);
+    let front = Inside {
+        plan: &plan,
+        member,
+        identity: identity.clone(),
+        peers,
+        pipeline: &pipeline,
+        kept,
+        traffic,
         live,
-        metrics: Arc::new(move || metrics.render()),
-        readiness: {
-            let health = pipeline.health();
-            Arc::new(move || health.problems())
-        },
-        info: info(&plan, started),
+        metrics,
+        started,
     };
-    let console = Server::bind(plan.config.console.clone(), console).await?;
-    let credential = identity.bootstrap().await?;
+    let listener = Server::bind(plan.config.console.clone(), front.front()?).await?;
+    let credential = match &identity {
+        Some(identity) if plan.config.roles.has(Role::Console) => identity.bootstrap().await?,
+        _ => None,
+    };
     Banner {
+        roles: &plan.config.roles,
         gateway: &gateway.as_ref().map(Gateway::addresses).unwrap_or_default(),
-        console: console.address(),
+        listener: listener.address(),
         rules: plan.policy.as_ref().map(|policy| (policy.rule_count(), policy.hash())),
-        sources: plan.config.sources.keys().map(String::as_str).collect(),
+        sources: plan.source_names(),
         credential: credential.as_ref(),
     }
     .print()
     .context("standard output is closed")?;
 
-    let (stop_console, console_stopping) = watch::channel(false);
-    let console = tokio::spawn(console.run(console_stopping));
+    let (stop_listener, listener_stopping) = watch::channel(false);
+    let listener = tokio::spawn(listener.run(listener_stopping));
     let gateway = gateway.map(|gateway| tokio::spawn(gateway.run(stopping)));
     wait_for_signal().await?;
     tracing::info!("stopping: finishing requests in flight, then draining the pipeline");
@@ -114,63 +124,38 @@ pub async fn run(plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()> {
     if !pipeline.shutdown().await {
         tracing::warn!("some events were not processed in time; they are processed after the next start");
     }
-    stop_console.send_replace(true);
-    console.await.context("the console ended badly")?;
-    identity.close().await;
+    stop_listener.send_replace(true);
+    listener.await.context("the listener ended badly")?;
+    if let Some(identity) = identity {
+        identity.close().await;
+    }
     Ok(())
 }
 
-/// Opens streams, store and channels and starts the pipeline over them.
-async fn start_pipeline(
-    plan: &Plan,
-    alerts: Arc<dyn AlertStore>,
-    live: LiveFeed,
-    data_dir: &Path,
-) -> Result<(Running, Arc<dyn EventStore>)> {
-    let place = |name: &str| Place { directory: data_dir.join(name) };
-    let store = plan.store.open(&place("store")).await?;
-    let mut channels = Vec::new();
-    for (name, channel) in &plan.channels {
-        channels.push(channel.open(&place("channels").under(name)).await?);
-    }
-    let mut sources = Vec::new();
-    for (name, source) in &plan.sources {
-        let source = source.open(&place("sources").under(name)).await?;
-        let config = plan.config.sources.get(name);
-        let site = config.and_then(|config| config.site.clone()).unwrap_or_else(|| name.clone());
-        sources.push(Feed { source, site, format: config.map(|config| config.format).unwrap_or_default() });
-    }
-    let parts = Parts {
-        sources,
-        spool: plan.spool.open(&place("spool")).await?,
-        realtime: plan.realtime.open(&place("realtime")).await?,
-        analytics: plan.analytics.open(&place("analytics")).await?,
-        store: store.clone(),
-        alerts,
-        channels,
-        live,
-        directory: data_dir.join("pipeline"),
-    };
-    Ok((Pipeline::start(plan.config.pipeline.clone(), parts).await?, store))
+/// Makes the data directory and the name of this process among the members of the streams' groups.
+fn settle(config: &mut crate::config::Config) -> Result<String> {
+    let data_dir = config.data_dir();
+    std::fs::create_dir_all(&data_dir).with_context(|| format!("{} cannot be created", data_dir.display()))?;
+    let member = config.pipeline.member.take().map_or_else(|| parts::member_name(&data_dir), Ok)?;
+    config.pipeline.member = Some(member.clone());
+    Ok(member)
 }
 
-fn info(plan: &Plan, started: Instant) -> Info {
-    let policy = plan.policy.as_ref().map(|policy| policy.hash().to_owned()).unwrap_or_default();
-    let config = &plan.config;
-    let of_sources = config.sources.iter().map(|(name, source)| source.site.as_ref().unwrap_or(name).clone());
-    let mut sites: Vec<_> = config.gateway.sites.iter().map(|site| site.name.clone()).chain(of_sources).collect();
-    sites.sort();
-    sites.dedup();
-    Info { version: env!("CARGO_PKG_VERSION").to_owned(), policy: Arc::new(move || policy.clone()), sites, started }
+/// Accounts and alerts, for the roles that have to do with them.
+async fn open_identity(plan: &Plan) -> Result<Option<Arc<Identity>>> {
+    let roles = &plan.config.roles;
+    if !roles.has(Role::Realtime) && !roles.has(Role::Console) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Identity::open(&plan.config.identity).await?)))
 }
 
-/// The traffic of a Parapet that only takes in what other WAFs log: it sees no requests.
-struct NoGateway;
-
-impl TrafficSource for NoGateway {
-    fn totals(&self) -> TrafficTotals {
-        TrafficTotals::default()
-    }
+async fn open_gateway(plan: &Plan, pipeline: &Running, data_dir: &Path) -> Result<Option<Gateway>> {
+    let (Some(policy), Some(sink)) = (&plan.policy, pipeline.sink()) else { return Ok(None) };
+    let policies = Arc::new(PolicySet::new(policy.clone()));
+    let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
+    let gateway = Gateway::new(plan.config.gateway.clone(), policies, sink).map_err(all_of)?;
+    Ok(Some(gateway.sharing_collections(state)))
 }
 
 fn install_metrics() -> Result<PrometheusHandle> {

@@ -4,8 +4,10 @@ use crate::config::Config;
 use crate::config::load::ConfigError;
 use crate::rules;
 use parapet_engine::Policy;
+use parapet_ports::node::Role;
 use parapet_ports::registry::{Plugin, Ready};
 use parapet_ports::{Channel, EventSource, EventStore, EventStream, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Streams of all rooms.
@@ -26,7 +28,7 @@ const SITE_BYTES_MAX: usize = 253;
 pub struct Plan {
     /// The configuration.
     pub config: Config,
-    /// The compiled policy, if there is a gateway.
+    /// The compiled policy, if this process has the role gateway.
     pub policy: Option<Arc<Policy>>,
     /// Logs of other WAFs, by name.
     pub sources: Vec<(String, Box<dyn Ready<dyn EventSource>>)>,
@@ -42,6 +44,24 @@ pub struct Plan {
     pub state: Box<dyn Ready<dyn State>>,
     /// Where alerts go, by name.
     pub channels: Vec<(String, Box<dyn Ready<dyn Channel>>)>,
+}
+
+impl Plan {
+    /// Names of the sites whose events this process takes in.
+    pub fn site_names(&self) -> Vec<String> {
+        if !self.config.roles.has(Role::Gateway) {
+            return Vec::new();
+        }
+        let sources = self.config.sources.iter().map(|(name, source)| source.site.as_ref().unwrap_or(name));
+        let sites: BTreeSet<_> = self.config.gateway.sites.iter().map(|site| &site.name).chain(sources).collect();
+        sites.into_iter().cloned().collect()
+    }
+
+    /// Names of the sources that this process reads.
+    pub fn source_names(&self) -> Vec<&str> {
+        let sources = self.sources.iter().filter(|_| self.config.roles.has(Role::Gateway));
+        sources.map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// Checks all sections and compiles the rules; opens nothing but rule files.
@@ -89,6 +109,18 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
             Some((name.clone(), ready))
         })
         .collect();
+    let ends = [
+        ("streams.spool", Role::Gateway, Role::Router, &spool),
+        ("streams.realtime", Role::Router, Role::Realtime, &realtime),
+        ("streams.analytics", Role::Router, Role::Analytics, &analytics),
+    ];
+    errors.extend(ends.into_iter().filter_map(|(section, writer, reader, stream)| {
+        config.roles.check_stream(section, writer, reader, stream.as_ref()?.is_shared())
+    }));
+    errors.extend(config.roles.check_peers(!config.peers.urls.is_empty()));
+    if let Err(found) = config.peers.validate() {
+        errors.extend(found.iter().map(|error| in_section("peers", error)));
+    }
     match (spool, realtime, analytics, store, state) {
         (Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
             Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state, channels })

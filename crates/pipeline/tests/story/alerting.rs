@@ -1,6 +1,6 @@
 //! Alerts: one per client and attack, delivered by every channel at its own pace.
 
-use crate::scene::{World, assert_adds_up, attack, eventually, submit};
+use crate::scene::{World, assert_adds_up, attack, eventually, sink, submit};
 use crate::seams::{MemoryChannel, Mood};
 use parapet_event::{AlertState, AttackClass, DeliveryState};
 use parapet_ports::{AlertStore, EventSink};
@@ -16,7 +16,7 @@ async fn repeats_count_onto_one_alert_per_site_client_and_class() {
         if number % 3 == 0 {
             event.attack_type = Some(AttackClass::Xss);
         }
-        running.sink().submit(event);
+        sink(&running).submit(event);
     }
     let ledger = running.ledger();
     assert!(running.shutdown().await);
@@ -35,7 +35,7 @@ async fn triage_is_kept_while_events_are_counted_and_a_closed_alert_takes_no_mor
     let again = |number| {
         let mut event = attack(number);
         event.client_ip = [192, 0, 2, 1].into();
-        running.sink().submit(event);
+        sink(&running).submit(event);
     };
     again(1);
     eventually("raised", || world.alerts.all().len() == 1).await;

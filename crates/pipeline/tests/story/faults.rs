@@ -65,8 +65,10 @@ async fn a_stuck_store_does_not_delay_alerts() {
 async fn a_stream_that_is_away_holds_up_its_own_track_only() {
     let world = World::new(vec![MemoryChannel::new("soc", Mood::Works)]);
     let mut parts = world.parts().await;
-    let [realtime, analytics] = [parts.realtime, parts.analytics].map(|stream| Switched::new(stream, false));
-    (parts.realtime, parts.analytics) = (realtime.clone(), analytics.clone());
+    let router = parts.router.as_mut().expect("everything runs in this process");
+    let realtime = Switched::new(router.realtime.clone(), false);
+    let analytics = Switched::new(router.analytics.clone(), false);
+    (router.realtime, router.analytics) = (realtime.clone(), analytics.clone());
     let running = world.start_parts("", parts).await;
 
     analytics.off.store(true, Ordering::SeqCst);

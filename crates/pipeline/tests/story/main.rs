@@ -9,6 +9,7 @@
 mod alerting;
 mod faults;
 mod restart;
+mod roles;
 mod scene;
 mod seams;
 mod sources;

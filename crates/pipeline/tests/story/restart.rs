@@ -1,6 +1,6 @@
 //! What an earlier process left behind is taken up: streams, open alerts, pending deliveries.
 
-use crate::scene::{World, assert_adds_up, attack, eventually, sequences, submit};
+use crate::scene::{World, assert_adds_up, attack, eventually, sequences, sink, submit};
 use crate::seams::{MemoryChannel, Mood};
 use parapet_event::DeliveryState;
 use parapet_ports::EventSink;
@@ -52,7 +52,7 @@ async fn an_alert_stays_open_for_counting_over_a_restart() {
         let running = world.start("").await;
         let mut event = attack(number);
         event.client_ip = [192, 0, 2, 1].into();
-        running.sink().submit(event);
+        sink(&running).submit(event);
         assert!(running.shutdown().await);
     }
     let alerts = world.alerts.all();

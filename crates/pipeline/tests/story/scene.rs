@@ -4,7 +4,9 @@ use crate::seams::{MemoryAlerts, MemoryChannel, MemoryStore};
 use chrono::Utc;
 use parapet_embedded::journal::{self, Journal};
 use parapet_event::{Action, AttackClass, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent, Severity};
-use parapet_pipeline::{Config, Parts, Pipeline, Running};
+use parapet_pipeline::sources::intake::Feed;
+use parapet_pipeline::spool::Spool;
+use parapet_pipeline::{AnalyticsParts, Config, IntakeParts, Parts, Pipeline, RealTimeParts, RouterParts, Running};
 use parapet_ports::ledger::HopCount;
 use parapet_ports::{Channel, EventSink, EventStream, Ledger, LiveFeed};
 use serde_json::Value;
@@ -46,8 +48,7 @@ impl World {
 
     /// The same with the given spool stream.
     pub(crate) async fn start_with(&self, config: &str, spool: Arc<dyn EventStream>) -> Running {
-        let parts = Parts { spool, ..self.parts().await };
-        self.start_parts(config, parts).await
+        self.start_parts(config, self.parts_on(spool).await).await
     }
 
     /// The same with the given parts.
@@ -56,18 +57,49 @@ impl World {
         Pipeline::start(config, parts).await.unwrap()
     }
 
-    /// This world's journals, stores and channels.
+    /// This world's journals, stores and channels, all in one process.
     pub(crate) async fn parts(&self) -> Parts {
+        self.parts_on(self.journal("spool").await).await
+    }
+
+    /// The same with the log of another WAF.
+    pub(crate) async fn parts_reading(&self, log: Feed) -> Parts {
+        let mut parts = self.parts().await;
+        if let Some(intake) = &mut parts.intake {
+            intake.sources.push(log);
+        }
+        parts
+    }
+
+    async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
+        let (realtime, analytics) = (self.journal("realtime").await, self.journal("analytics").await);
         Parts {
-            sources: Vec::new(),
-            spool: self.journal("spool").await,
-            realtime: self.journal("realtime").await,
-            analytics: self.journal("analytics").await,
-            store: self.store.clone(),
-            alerts: self.alerts.clone(),
-            channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
+            intake: Some(IntakeParts { spool: spool.clone(), sources: Vec::new() }),
+            router: Some(RouterParts { spool, realtime: realtime.clone(), analytics: analytics.clone() }),
+            realtime: Some(RealTimeParts {
+                stream: realtime,
+                alerts: self.alerts.clone(),
+                channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
+                events: Some(self.store.clone()),
+            }),
+            analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone() }),
             live: self.live.clone(),
             directory: self.directory.path().join("pipeline"),
+        }
+    }
+
+    /// The same parts again.
+    pub(crate) fn parts_of(&self, parts: &Parts) -> Parts {
+        Parts {
+            intake: parts
+                .intake
+                .as_ref()
+                .map(|intake| IntakeParts { spool: intake.spool.clone(), sources: Vec::new() }),
+            router: parts.router.clone(),
+            realtime: parts.realtime.clone(),
+            analytics: parts.analytics.clone(),
+            live: parts.live.clone(),
+            directory: parts.directory.clone(),
         }
     }
 
@@ -110,9 +142,14 @@ pub(crate) fn sequences(events: &[SecurityEvent]) -> Vec<u64> {
 pub(crate) fn submit(running: &Running, numbers: impl IntoIterator<Item = u64>) -> Vec<SecurityEvent> {
     let events: Vec<_> = numbers.into_iter().map(attack).collect();
     for event in &events {
-        running.sink().submit(event.clone());
+        sink(running).submit(event.clone());
     }
     events
+}
+
+/// Where events go in.
+pub(crate) fn sink(running: &Running) -> Arc<Spool> {
+    running.sink().expect("this pipeline takes events in")
 }
 
 /// A blocked SQL injection, from a client of its own.

@@ -2,7 +2,6 @@
 
 use crate::scene::{World, assert_adds_up, eventually};
 use async_trait::async_trait;
-use parapet_pipeline::Parts;
 use parapet_pipeline::sources::Format;
 use parapet_pipeline::sources::intake::Feed;
 use parapet_ports::source::Receipt;
@@ -63,7 +62,7 @@ async fn records_become_events_or_dead_letters_and_all_are_counted() {
     let mut text = record(1) + &record(2) + "{\"transaction\":{}}\n\n";
     text += &record(3).replace("\"messages\":[{", "\"messages\":[],\"x\":[{");
     let log = Log::new(text.into_bytes());
-    let running = world.start_parts("", Parts { sources: vec![log.feed()], ..world.parts().await }).await;
+    let running = world.start_parts("", world.parts_reading(log.feed()).await).await;
     eventually("the log is read", || log.is_read()).await;
     eventually("the events are stored", || world.store.events().len() == 2).await;
     let ledger = running.ledger();
@@ -85,7 +84,7 @@ async fn a_source_waits_while_the_pipeline_is_behind_and_nothing_is_lost() {
     let log = Log::new(text.into_bytes());
     *log.fail_first.lock().unwrap() = true;
     let config = "[intake]\nbacklog_max = 100\n";
-    let running = world.start_parts(config, Parts { sources: vec![log.feed()], ..world.parts().await }).await;
+    let running = world.start_parts(config, world.parts_reading(log.feed()).await).await;
     eventually("the log is read", || log.is_read()).await;
     eventually("the events are stored", || world.store.events().len() == 3000).await;
     let ledger = running.ledger();
@@ -101,7 +100,7 @@ async fn reading_a_log_again_changes_nothing() {
     let text: String = (0..20).map(record).collect();
     for _ in 0..2 {
         let log = Log::new(text.clone().into_bytes());
-        let running = world.start_parts("", Parts { sources: vec![log.feed()], ..world.parts().await }).await;
+        let running = world.start_parts("", world.parts_reading(log.feed()).await).await;
         eventually("the log is read", || log.is_read()).await;
         assert!(running.shutdown().await);
         assert_eq!(world.store.events().len(), 20);

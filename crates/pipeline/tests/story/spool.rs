@@ -1,6 +1,6 @@
 //! The hand-off when its stream is away: the request path never waits, and the policy holds.
 
-use crate::scene::{World, assert_adds_up, attack, eventually, sequences, submit};
+use crate::scene::{World, assert_adds_up, attack, eventually, sequences, sink, submit};
 use crate::seams::Switched;
 use parapet_ports::{EventSink, Ledger};
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ async fn a_full_spool_drops_the_oldest_counts_them_and_explains_the_gap() {
     submit(&running, [2]);
     spool.refused.notified().await;
     submit(&running, 3..=152);
-    assert!(running.sink().accepting());
+    assert!(sink(&running).accepting());
     spool.off.store(false, Ordering::SeqCst);
     let ledger = running.ledger();
     assert!(running.shutdown().await);
@@ -51,7 +51,7 @@ async fn a_full_spool_that_fails_closed_says_so_until_its_stream_is_back() {
     let spool = Switched::new(world.journal("switched").await, true);
     let config = "spool = { events_max = 10, batch_max = 1, when_full = \"fail-closed\" }";
     let running = world.start_with(config, spool.clone()).await;
-    let sink = running.sink();
+    let sink = sink(&running);
     submit(&running, [1]);
     spool.refused.notified().await;
     for number in 2..=11 {
@@ -74,7 +74,7 @@ async fn what_cannot_be_written_by_the_shutdown_deadline_is_kept_as_dead_letters
     let spool = Switched::new(world.journal("switched").await, true);
     let running = world.start_with("shutdown_timeout_ms = 200\nspool = { batch_max = 7 }", spool).await;
     submit(&running, 1..=20);
-    let (ledger, sink) = (running.ledger(), running.sink());
+    let (ledger, sink) = (running.ledger(), sink(&running));
     assert!(!running.shutdown().await);
     assert_eq!(world.dead_letters().len(), 20);
     sink.submit(attack(21));

@@ -1,10 +1,9 @@
 //! The way of events when everything works.
 
-use crate::scene::{World, assert_adds_up, attack, eventually, oddity, sequences, submit};
+use crate::scene::{World, assert_adds_up, attack, eventually, oddity, sequences, sink, submit};
 use crate::seams::{MemoryChannel, Mood};
 use parapet_embedded::lakehouse::{self, Lakehouse};
 use parapet_event::{AlertState, DeliveryState, Track, TrackReason};
-use parapet_pipeline::Parts;
 use parapet_ports::live::LiveMessage;
 use parapet_ports::{EventSink, EventStore};
 use std::sync::Arc;
@@ -57,7 +56,7 @@ async fn ordinary_events_reach_the_store_only_and_all_arrive_in_order() {
     let world = World::new(vec![MemoryChannel::new("soc", Mood::Works)]);
     let running = world.start("").await;
     for number in 1..=5000 {
-        running.sink().submit(oddity(number));
+        sink(&running).submit(oddity(number));
     }
     let ledger = running.ledger();
     assert!(running.shutdown().await, "shutdown drains");
@@ -77,7 +76,7 @@ async fn a_sqlmap_scan_stays_on_the_analytics_track_and_alerts_nobody() {
         let mut event = attack(number);
         event.request.user_agent = "sqlmap/1.7.2#stable (https://sqlmap.org)".into();
         event.inbound_score = 25;
-        running.sink().submit(event);
+        sink(&running).submit(event);
     }
     let ledger = running.ledger();
     assert!(running.shutdown().await);
@@ -94,7 +93,7 @@ async fn an_event_that_is_delivered_twice_is_stored_once_and_alerts_once() {
     let running = world.start("").await;
     let event = attack(1);
     for _ in 0..3 {
-        running.sink().submit(event.clone());
+        sink(&running).submit(event.clone());
     }
     let ledger = running.ledger();
     assert!(running.shutdown().await);
@@ -111,9 +110,9 @@ async fn an_invalid_event_becomes_a_dead_letter_with_its_reason() {
     let running = world.start("").await;
     let mut invalid = attack(2);
     invalid.site.clear();
-    running.sink().submit(attack(1));
-    running.sink().submit(invalid.clone());
-    running.sink().submit(attack(3));
+    sink(&running).submit(attack(1));
+    sink(&running).submit(invalid.clone());
+    sink(&running).submit(attack(3));
     let ledger = running.ledger();
     assert!(running.shutdown().await);
     assert_eq!(sequences(&world.store.events()), [1, 3]);
@@ -130,7 +129,10 @@ async fn events_can_be_queried_in_the_real_store() {
     let world = World::new(Vec::new());
     let directory = world.directory.path().join("lakehouse");
     let lake = Arc::new(Lakehouse::open("lake", lakehouse::Config::default(), &directory).await.unwrap());
-    let parts = Parts { store: lake.clone(), ..world.parts().await };
+    let mut parts = world.parts().await;
+    if let Some(analytics) = &mut parts.analytics {
+        analytics.store = lake.clone();
+    }
     let running = world.start_parts("", parts).await;
     let start = Instant::now();
     let event = submit(&running, [1]).remove(0);

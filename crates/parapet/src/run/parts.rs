@@ -1,0 +1,115 @@
+//! Opens what the roles of this process work on.
+
+use super::plan::Plan;
+use anyhow::{Context, Result};
+use parapet_backends::peers::Peers;
+use parapet_identity::Identity;
+use parapet_pipeline::sources::intake::Feed;
+use parapet_pipeline::{AnalyticsParts, IntakeParts, Parts, RealTimeParts, RouterParts};
+use parapet_ports::node::Role;
+use parapet_ports::registry::{Place, Ready};
+use parapet_ports::{EventStore, EventStream, LiveFeed};
+use std::path::Path;
+use std::sync::Arc;
+use ulid::Ulid;
+
+/// Opens streams, store and channels, each only if a role of this process needs it.
+///
+/// # Errors
+/// What could not be opened.
+pub async fn open(
+    plan: &Plan,
+    identity: Option<&Arc<Identity>>,
+    peers: Option<&Peers>,
+    live: LiveFeed,
+    data_dir: &Path,
+) -> Result<Parts> {
+    let has = |role| plan.config.roles.has(role);
+    let router = has(Role::Router);
+    let spool = stream(&*plan.spool, "spool", has(Role::Gateway) || router, data_dir).await?;
+    let realtime = stream(&*plan.realtime, "realtime", has(Role::Realtime) || router, data_dir).await?;
+    let analytics = stream(&*plan.analytics, "analytics", has(Role::Analytics) || router, data_dir).await?;
+    let store = if has(Role::Analytics) { Some(plan.store.open(&place(data_dir, "store")).await?) } else { None };
+    let events = store.clone().or_else(|| peers.map(Peers::events));
+    Ok(Parts {
+        intake: match &spool {
+            Some(spool) if has(Role::Gateway) => {
+                Some(IntakeParts { spool: spool.clone(), sources: sources(plan, data_dir).await? })
+            }
+            _ => None,
+        },
+        router: match (spool, &realtime, &analytics) {
+            (Some(spool), Some(realtime), Some(analytics)) if router => {
+                Some(RouterParts { spool, realtime: realtime.clone(), analytics: analytics.clone() })
+            }
+            _ => None,
+        },
+        realtime: match (realtime, identity) {
+            (Some(stream), Some(identity)) if has(Role::Realtime) => {
+                Some(realtime_parts(plan, stream, identity.clone(), events, data_dir).await?)
+            }
+            _ => None,
+        },
+        analytics: analytics.zip(store).map(|(stream, store)| AnalyticsParts { stream, store }),
+        live,
+        directory: data_dir.join("pipeline"),
+    })
+}
+
+/// Opens the logs of other WAFs.
+async fn sources(plan: &Plan, data_dir: &Path) -> Result<Vec<Feed>> {
+    let mut feeds = Vec::new();
+    for (name, source) in &plan.sources {
+        let source = source.open(&place(data_dir, "sources").under(name)).await?;
+        let config = plan.config.sources.get(name);
+        let site = config.and_then(|config| config.site.clone()).unwrap_or_else(|| name.clone());
+        feeds.push(Feed { source, site, format: config.map(|config| config.format).unwrap_or_default() });
+    }
+    Ok(feeds)
+}
+
+async fn realtime_parts(
+    plan: &Plan,
+    stream: Arc<dyn EventStream>,
+    alerts: Arc<Identity>,
+    events: Option<Arc<dyn EventStore>>,
+    data_dir: &Path,
+) -> Result<RealTimeParts> {
+    let mut channels = Vec::new();
+    for (name, channel) in &plan.channels {
+        channels.push(channel.open(&place(data_dir, "channels").under(name)).await?);
+    }
+    Ok(RealTimeParts { stream, alerts, channels, events })
+}
+
+async fn stream(
+    ready: &dyn Ready<dyn EventStream>,
+    name: &str,
+    is_needed: bool,
+    data_dir: &Path,
+) -> Result<Option<Arc<dyn EventStream>>> {
+    if is_needed { Ok(Some(ready.open(&place(data_dir, name)).await?)) } else { Ok(None) }
+}
+
+fn place(data_dir: &Path, name: &str) -> Place {
+    Place { directory: data_dir.join(name) }
+}
+
+/// Name of this process in the consumer groups: that of the machine and something random, made at the
+/// first start and kept in the data directory, so that a restarted process takes up what it had read.
+///
+/// # Errors
+/// If the data directory cannot be written.
+pub fn member_name(data_dir: &Path) -> Result<String> {
+    let path = data_dir.join("member");
+    if let Ok(known) = std::fs::read_to_string(&path)
+        && !known.trim().is_empty()
+    {
+        return Ok(known.trim().to_owned());
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "parapet" } else { host.trim() };
+    let name = format!("{host}-{}", Ulid::generate().to_string().to_ascii_lowercase());
+    std::fs::write(&path, &name).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(name)
+}
