@@ -1,5 +1,7 @@
 //! Bounds on what one transaction may cost, whatever it is sent.
 
+use parapet_script::Limits as ScriptLimits;
+
 /// Limits of one transaction. The defaults suit requests of browsers and APIs.
 ///
 /// Work is counted in *steps*: bytes read, weighted by what reading them costs at worst, plus a constant
@@ -27,6 +29,8 @@ pub struct Limits {
     pub matches: usize,
     /// Names that rules may set in one collection.
     pub variables: usize,
+    /// Each run of a rule's script.
+    pub script: ScriptLimits,
     /// Buffers kept for later transactions.
     pub pooled_transactions: usize,
     /// Bytes a kept buffer may hold on to.
@@ -48,6 +52,7 @@ impl Default for Limits {
             multipart_parts: 2_000,
             matches: 1_000,
             variables: 5_000,
+            script: ScriptLimits::default(),
             pooled_transactions: 64,
             pooled_bytes: 256 << 10,
             remembered_bytes: 128 << 10,
@@ -74,6 +79,8 @@ pub enum Limit {
     Headers,
     /// [`Limits::variables`]: a rule could not set a variable.
     Variables,
+    /// [`Limits::script`], or an error in a script: its rule did not come to a result.
+    Script,
     /// A pattern that needs backtracking was given up on a value and counted as not matching.
     Backtracking,
 }
@@ -88,6 +95,7 @@ impl Limit {
         Limit::Values,
         Limit::Headers,
         Limit::Variables,
+        Limit::Script,
         Limit::Backtracking,
     ];
 
@@ -101,6 +109,7 @@ impl Limit {
             Limit::Values => "there are more cookies, parts or nodes than a collection may hold",
             Limit::Headers => "there are more headers than a transaction may have",
             Limit::Variables => "rules set more variables than a collection may hold",
+            Limit::Script => "a script of the rules failed or ran into its limits",
             Limit::Backtracking => "a pattern was given up because it tried too many ways to match a value",
         }
     }

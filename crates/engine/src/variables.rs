@@ -12,6 +12,7 @@ pub(crate) enum Collection {
     Files,
     FilesSizes,
     FilesTmpContent,
+    FilesTmpNames,
     MultipartFilename,
     MultipartName,
     MultipartPartHeaders,
@@ -30,7 +31,7 @@ pub(crate) enum Collection {
 
 impl Collection {
     /// How many there are.
-    pub(crate) const COUNT: usize = 20;
+    pub(crate) const COUNT: usize = 21;
 }
 
 /// Whether a variable is about the values of a collection or about the names in it.
@@ -84,6 +85,7 @@ impl Source {
             V::FilesNames => Source::Items(&[C::Files], Part::Names),
             V::FilesSizes => Source::Items(&[C::FilesSizes], Part::Values),
             V::FilesTmpContent => Source::Items(&[C::FilesTmpContent], Part::Values),
+            V::FilesTmpNames => Source::Items(&[C::FilesTmpNames], Part::Values),
             V::MultipartFilename => Source::Items(&[C::MultipartFilename], Part::Values),
             V::MultipartName => Source::Items(&[C::MultipartName], Part::Values),
             V::MultipartPartHeaders => Source::Items(&[C::MultipartPartHeaders], Part::Values),

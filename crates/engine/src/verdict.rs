@@ -86,6 +86,17 @@ pub struct Match<'a> {
     pub disruptive: bool,
 }
 
+/// What a script of the rules said (`m.log`), or why it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptMessage {
+    /// Id of the rule.
+    pub rule_id: u32,
+    /// 1 (an error; also that the script failed) to 9 (detail).
+    pub level: u8,
+    /// The message; lossily decoded.
+    pub text: String,
+}
+
 /// Anomaly scores of CRS, read from the names that CRS 3 and CRS 4 use; 0 if absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scores {

@@ -249,7 +249,7 @@ impl<'a> Exchange<'a> {
     /// connections of this worker do not wait for a large body or for a block list.
     pub(crate) async fn run_phase(&mut self, held: usize, phase: fn(&mut Inspection) -> Verdict) -> Result<(), End> {
         let Some(mut inspection) = self.inspection.take() else { return Ok(()) };
-        if held <= INLINE_MAX && !self.policy.asks_resolver() {
+        if held <= INLINE_MAX && !self.policy.asks_resolver() && !self.policy.runs_scripts() {
             let verdict = phase(&mut inspection);
             self.inspection = Some(inspection);
             return verdict.into_result();

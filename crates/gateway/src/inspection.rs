@@ -10,7 +10,8 @@ use crate::head::Head;
 use crate::text::{self, Redactor};
 use parapet_engine::persistence::CollectionStore;
 use parapet_engine::{
-    BodyStatus, Context, EngineMode, Intervention, InterventionKind, Limit, Match, Policy, Secrets, Transaction,
+    BodyStatus, Context, EngineMode, Intervention, InterventionKind, Limit, Match, Policy, ScriptMessage, Secrets,
+    Transaction,
 };
 use parapet_event::{Finding, ScoreEntry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,6 +111,8 @@ pub(crate) struct Findings {
     pub(crate) secrets: Secrets,
     /// Limits of the engine that left something out of inspection.
     pub(crate) limits_met: Vec<Limit>,
+    /// What scripts of the rules said, and why they failed.
+    pub(crate) script_messages: Vec<ScriptMessage>,
 }
 
 /// One request as the engine sees it.
@@ -281,6 +284,7 @@ impl Inspection {
                 audit_parts: audit.parts,
                 secrets: transaction.secrets().cloned().unwrap_or_default(),
                 limits_met: transaction.limits_met().collect(),
+                script_messages: transaction.script_messages().to_vec(),
             }
         })
         .unwrap_or_default()

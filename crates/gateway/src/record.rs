@@ -6,6 +6,7 @@ use crate::counters::Tally;
 use crate::exchange::Exchange;
 use crate::inspection::{Findings, LogDetails};
 use crate::text;
+use parapet_engine::ScriptMessage;
 use parapet_event::{Action, AttackClass, Finding, RequestSummary, SecurityEvent, Severity};
 
 /// Longest method, URI, header value and so on in an event, in bytes.
@@ -25,6 +26,13 @@ impl Exchange<'_> {
         self.secrets = std::mem::take(&mut found.secrets);
         for limit in std::mem::take(&mut found.limits_met) {
             found.add(own_finding(format!("not everything was inspected: {}", limit.description())));
+        }
+        for message in std::mem::take(&mut found.script_messages) {
+            let ScriptMessage { rule_id, level, text } = message;
+            match level {
+                1 => tracing::warn!(site = %self.site.name, request = %self.id, rule_id, "script: {text}"),
+                _ => tracing::debug!(site = %self.site.name, request = %self.id, rule_id, level, "script: {text}"),
+            }
         }
         if let Some(fault) = &self.fault {
             found.add(own_finding(fault.message.clone().into_owned()));

@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { steps: 1_000_000, time: Duration::from_millis(500), memory: 16 << 20, text: 64 << 10 }
+        Limits { steps: 1_000_000, time: Duration::from_secs(1), memory: 16 << 20, text: 64 << 10 }
     }
 }
 
@@ -70,6 +70,11 @@ impl Budget {
             self.spent.store(NO_TIME, Ordering::Relaxed);
         }
         self.check()
+    }
+
+    /// Steps that may still be taken.
+    pub(crate) fn left(&self) -> u64 {
+        if self.spent() == Some(FailureKind::Steps) { 0 } else { self.steps.load(Ordering::Relaxed) }
     }
 
     /// An error if the budget is spent.

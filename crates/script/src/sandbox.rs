@@ -117,6 +117,11 @@ impl Sandbox {
         matches!(found, Ok(Ok(LuaValue::Function(_))))
     }
 
+    /// Steps that the last load or call took.
+    pub fn steps(&self) -> u64 {
+        self.limits.steps.saturating_sub(self.budget.left())
+    }
+
     /// Bytes the interpreter holds.
     pub fn memory(&self) -> usize {
         self.lua.used_memory()

@@ -198,6 +198,7 @@ fn kind(name: &str, value: Slice<'_>, errors: &mut Errors) -> Option<ActionKind>
         "ctl" => ActionKind::Ctl(ctl::ctl(value, errors)?),
         "deny" => ActionKind::Deny,
         "drop" => ActionKind::Drop,
+        "exec" => ActionKind::Exec(text()),
         "expirevar" => setvar::expire(value, errors)?,
         "id" => ActionKind::Id(number(value, 1, u32::MAX, errors)?),
         "initcol" => setvar::init(value, errors)?,

@@ -101,7 +101,8 @@ pub struct Rule {
 pub struct Link {
     /// Where it begins.
     pub span: Span,
-    /// Variables to test; empty for `SecAction`.
+    /// Variables to test; empty for `SecAction`, and for `SecRuleScript`, whose script is the argument of
+    /// its operator.
     pub targets: Vec<Target>,
     /// The test.
     pub operator: Operator,
@@ -221,6 +222,7 @@ pub enum ActionKind {
     NoAuditLog,
     Capture,
     Ctl(Ctl),
+    Exec(Vec<u8>),
     ExpireVar {
         variable: CollectionKey,
         seconds: Template,

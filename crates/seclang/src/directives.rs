@@ -18,6 +18,8 @@ pub(crate) enum Form {
     Rule,
     /// `SecAction`.
     Action,
+    /// `SecRuleScript`.
+    Script,
     /// `Include`.
     Include,
     /// `IncludeOptional`: no file is no error.
@@ -156,7 +158,7 @@ pub(crate) const DIRECTIVES: &[Entry] = &[
     row("SecRuleRemoveById", (1, usize::MAX), Form::Plain(remove_by_id)),
     row("SecRuleRemoveByMsg", (1, 1), Form::Plain(remove_by_msg)),
     row("SecRuleRemoveByTag", (1, 1), Form::Plain(remove_by_tag)),
-    row("SecRuleScript", ANY, Form::Refused("Lua rules are not supported; write the test as a SecRule")),
+    row("SecRuleScript", (1, 2), Form::Script),
     row("SecRuleUpdateActionById", (2, 2), Form::Plain(update_action_by_id)),
     row("SecRuleUpdateTargetById", (2, 2), Form::Plain(update_target_by_id)),
     row("SecRuleUpdateTargetByMsg", (2, 2), Form::Plain(update_target_by_msg)),

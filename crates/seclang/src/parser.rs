@@ -186,12 +186,13 @@ impl<'l> Parser<'l> {
         let Some((name, arguments)) = slices.split_first() else { return };
         let Some(entry) = directives::find(*name, arguments.len(), &mut self.errors) else { return };
         let span = name.span();
-        if !matches!(entry.form, Form::Rule | Form::Action) {
+        if !matches!(entry.form, Form::Rule | Form::Action | Form::Script) {
             self.close_chain_without_follower();
         }
         match entry.form {
             Form::Rule => self.rule(span, arguments),
             Form::Action => self.action(span, arguments),
+            Form::Script => self.script(span, arguments),
             Form::Include | Form::IncludeOptional => {
                 let optional = matches!(entry.form, Form::IncludeOptional);
                 self.include_directive(arguments, optional);
@@ -243,6 +244,16 @@ impl<'l> Parser<'l> {
         let operator = Operator { span, negated: false, kind: OperatorKind::UnconditionalMatch, argument: Vec::new() };
         let link = Link { span, targets: Vec::new(), operator, actions: Vec::new() };
         self.link(span, link, argument(arguments, 0), true);
+    }
+
+    /// `SecRuleScript file.lua "…"`: a test without variables.
+    fn script(&mut self, span: Span, arguments: &[Slice<'_>]) {
+        let Some(file) = argument(arguments, 0) else { return };
+        let argument_text = file.bytes().to_vec();
+        let operator =
+            Operator { span: file.span(), negated: false, kind: OperatorKind::InspectFile, argument: argument_text };
+        let link = Link { span, targets: Vec::new(), operator, actions: Vec::new() };
+        self.link(span, link, argument(arguments, 1), false);
     }
 
     /// Adds a link to the open chain, or begins a rule; a link without `chain` ends it.

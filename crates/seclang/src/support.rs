@@ -53,7 +53,6 @@ pub struct Entry {
 
 /// Exceptions among the variables.
 const VARIABLES: &[(Variable, Support)] = &[
-    (Variable::FilesTmpNames, Support::Refused("uploads are never written to disk; use FILES_TMP_CONTENT")),
     (Variable::Json, Support::Refused("the members of a JSON body are arguments: ARGS:json.name")),
     (Variable::UriParseError, Support::Idle("a request target is taken as it is; it is always 0")),
     (Variable::WebserverErrorLog, Support::Idle("there is no web server behind it; it is always empty")),
@@ -62,7 +61,6 @@ const VARIABLES: &[(Variable, Support)] = &[
 /// Exceptions among the operators.
 const OPERATORS: &[(OperatorKind, Support)] = &[
     (OperatorKind::GsbLookup, Support::Refused("the Safe Browsing lists that it reads are no longer published")),
-    (OperatorKind::InspectFile, Support::Refused("programs are not run; search FILES_TMP_CONTENT")),
     (OperatorKind::IpMatchFromDataset, Support::Refused("put the addresses into a file: @ipMatchFromFile")),
     (OperatorKind::PmFromDataset, Support::Refused("put the phrases into a file: @pmFromFile")),
     (
@@ -77,7 +75,6 @@ const OPERATORS: &[(OperatorKind, Support)] = &[
 /// Exceptions among the actions.
 const ACTION_EXCEPTIONS: &[(&str, Support)] = &[
     ("deprecatevar", Support::Refused("let the variable expire: expirevar:ip.score=60")),
-    ("exec", Support::Refused("programs are not run")),
     ("pause", Support::Refused("a delayed answer holds a connection open for the attacker; use deny or drop")),
     ("proxy", Support::Refused("the gateway's sites say where requests go; use redirect or deny")),
     ("xmlns", Support::Idle("XPath expressions compare names without their namespaces")),

@@ -9,6 +9,8 @@ use super::choices::Choices;
 use super::rules::{self, Exchange};
 use crate::trace::TraceLimits;
 use crate::{Context, Limits, Policy, Transaction};
+use parapet_script::Limits as ScriptLimits;
+use std::time::Duration;
 
 /// No limit that one way of running might meet and the other not.
 const UNLIMITED: Limits = Limits {
@@ -24,6 +26,7 @@ const UNLIMITED: Limits = Limits {
     pooled_transactions: 4,
     pooled_bytes: 256 << 10,
     remembered_bytes: 16 << 10,
+    script: ScriptLimits { steps: 1_000_000, time: Duration::from_secs(5), memory: 16 << 20, text: 64 << 10 },
 };
 
 /// A policy in both ways of running it.

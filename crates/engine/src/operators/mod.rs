@@ -45,6 +45,7 @@ pub(crate) use {
     sqli_phrases::replaced as sqli_phrases_replaced,
 };
 
+use parapet_script::Script;
 use parapet_seclang::ast::OperatorKind;
 use smallvec::SmallVec;
 
@@ -107,6 +108,8 @@ pub(crate) enum Lookup {
     Rbl(Rbl),
     /// `@restpath`.
     RestPath(Box<RestPath>),
+    /// `SecRuleScript` and `@inspectFile`.
+    Script(Script),
 }
 
 /// Comparisons with text.

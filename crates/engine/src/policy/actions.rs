@@ -166,42 +166,10 @@ pub(crate) struct Removals {
     pub(crate) targets: Vec<ast::Ctl>,
 }
 
-/// The effects of a link.
-pub(crate) fn effects(
-    actions: &[ast::Action],
-    names: &mut Names,
-    removals: &mut Removals,
-) -> Result<Vec<Effect>, (ast::Span, String)> {
-    let mut effects = Vec::new();
-    for action in actions {
-        let effect = effect(&action.kind, names, removals).map_err(|message| (action.span, message))?;
-        effects.extend(effect);
-    }
-    Ok(effects)
-}
-
-#[allow(clippy::too_many_lines, reason = "one arm per action")]
-fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Result<Option<Effect>, String> {
+/// The effect of an action, if it has one when its rule matches. `exec` is compiled elsewhere.
+pub(crate) fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Result<Option<Effect>, String> {
     Ok(Some(match kind {
-        ActionKind::SetVar(setvar) => {
-            let change = match &setvar.change {
-                ast::Change::Set(text) => Change::Set(Template::parse(text, names)),
-                ast::Change::Add(text) => Change::Add(Template::parse(text, names)),
-                ast::Change::Subtract(text) => Change::Subtract(Template::parse(text, names)),
-                ast::Change::Unset => Change::Unset,
-            };
-            let name = Template::parse(&setvar.variable.key, names);
-            match (persistent(setvar.variable.collection), name.plain()) {
-                (Some(collection), _) => Effect::SetPersistent { collection, name, change },
-                (None, Some(plain)) => {
-                    let ledger = memchr::memmem::find(&plain.to_ascii_lowercase(), b"_score").is_some()
-                        && matches!(change, Change::Add(_));
-                    let slot = names.intern(plain).ok_or("too many different names in TX")?;
-                    Effect::SetTx { slot, change, ledger }
-                }
-                (None, None) => Effect::SetTxNamed { name, change },
-            }
-        }
+        ActionKind::SetVar(setvar) => set_variable(setvar, names)?,
         ActionKind::ExpireVar { variable, seconds } => match persistent(variable.collection) {
             Some(collection) => Effect::ExpirePersistent {
                 collection,
@@ -251,11 +219,32 @@ fn effect(kind: &ActionKind, names: &mut Names, removals: &mut Removals) -> Resu
         | ActionKind::AuditLog
         | ActionKind::NoAuditLog
         | ActionKind::Capture
+        | ActionKind::Exec(_)
         | ActionKind::Log
         | ActionKind::NoLog
         | ActionKind::MultiMatch
         | ActionKind::Transformation(_) => return Ok(None),
     }))
+}
+
+fn set_variable(setvar: &ast::SetVar, names: &mut Names) -> Result<Effect, String> {
+    let change = match &setvar.change {
+        ast::Change::Set(text) => Change::Set(Template::parse(text, names)),
+        ast::Change::Add(text) => Change::Add(Template::parse(text, names)),
+        ast::Change::Subtract(text) => Change::Subtract(Template::parse(text, names)),
+        ast::Change::Unset => Change::Unset,
+    };
+    let name = Template::parse(&setvar.variable.key, names);
+    Ok(match (persistent(setvar.variable.collection), name.plain()) {
+        (Some(collection), _) => Effect::SetPersistent { collection, name, change },
+        (None, Some(plain)) => {
+            let is_score = memchr::memmem::find(&plain.to_ascii_lowercase(), b"_score").is_some();
+            let ledger = is_score && matches!(change, Change::Add(_));
+            let slot = names.intern(plain).ok_or("too many different names in TX")?;
+            Effect::SetTx { slot, change, ledger }
+        }
+        (None, None) => Effect::SetTxNamed { name, change },
+    })
 }
 
 fn init(collection: ast::PersistentCollection, key: &[u8], names: &mut Names) -> Effect {

@@ -1,8 +1,10 @@
 //! From directives to a policy.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use parapet_script::Script;
 use parapet_seclang::ast::{self, ActionKind, Configuration, DirectiveKind, TargetMode};
 use parapet_seclang::{Loader, Warning};
 use sha2::{Digest, Sha256};
@@ -46,6 +48,8 @@ pub(crate) struct Compiled {
     pub(crate) response_bit: usize,
     /// Whether a rule tests the content of uploaded files, so that it must be kept.
     pub(crate) reads_file_content: bool,
+    /// Whether a rule runs a script.
+    pub(crate) runs_scripts: bool,
     /// Whether `ctl` may take a target in `TX` from a rule.
     pub(crate) tx_removals: bool,
     pub(crate) removals: Vec<Vec<u64>>,
@@ -74,6 +78,7 @@ pub(crate) fn compile(configuration: &Configuration, loader: &dyn Loader) -> Res
         removals: Removals::default(),
         patterns: HashMap::new(),
         phrases: HashMap::new(),
+        scripts: HashMap::new(),
         geo: None,
         http_bl_key: None,
         content_injection: false,
@@ -111,6 +116,8 @@ pub(super) struct Compiler<'a> {
     /// Patterns that occur more than once are compiled once.
     pub(super) patterns: HashMap<Vec<u8>, CompiledPattern>,
     pub(super) phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
+    /// Scripts by path, or why they cannot run.
+    pub(super) scripts: HashMap<PathBuf, Result<Script, String>>,
     /// `SecGeoLookupDb`.
     pub(super) geo: Option<Arc<GeoLookup>>,
     pub(super) http_bl_key: Option<Vec<u8>>,
@@ -231,20 +238,15 @@ impl Compiler<'_> {
             }
             None => Program::default(),
         });
-        let reads_file_content = rules
-            .iter()
-            .flat_map(|rule| &rule.links)
-            .flat_map(|link| &link.targets)
-            .any(|target| target.source == Source::of(ast::Variable::FilesTmpContent));
+        let runs_scripts = rules.iter().flat_map(|rule| &rule.links).any(Link::runs_script);
         Compiled {
             settings,
             xpaths: xpaths(&rules),
-            asks_resolver: rules
-                .iter()
-                .flat_map(|rule| &rule.links)
-                .any(|link| matches!(link.operator, Operator::Lookup(Lookup::Rbl(_)))),
+            asks_resolver: rules.iter().flat_map(|rule| &rule.links).any(asks_resolver),
             programs,
-            reads_file_content,
+            // A script can ask for any variable.
+            reads_file_content: runs_scripts || rules.iter().flat_map(|rule| &rule.links).any(reads_file_content),
+            runs_scripts,
             rules,
             markers: places,
             chains: std::mem::take(&mut self.chains),
@@ -322,10 +324,18 @@ impl Compiler<'_> {
         if let Some(action) = all.iter().find(injects).filter(|_| !self.content_injection) {
             self.error(action.span, "append and prepend need SecContentInjection On".to_owned());
         }
-        actions::effects(&all, &mut self.names, &mut self.removals).unwrap_or_else(|(span, message)| {
-            self.error(span, message);
-            Vec::new()
-        })
+        let mut effects = Vec::new();
+        for action in &all {
+            let outcome = match &action.kind {
+                ActionKind::Exec(name) => self.script(action.span, name).map(|script| Some(Effect::Exec(script))),
+                kind => actions::effect(kind, &mut self.names, &mut self.removals),
+            };
+            match outcome {
+                Ok(effect) => effects.extend(effect),
+                Err(message) => self.error(action.span, message),
+            }
+        }
+        effects
     }
 
     fn link(&mut self, link: &ast::Link, defaults: &Defaults, head: bool) -> (Link, Need) {
@@ -354,6 +364,10 @@ impl Compiler<'_> {
                 (Operator::Never, Need::Nothing)
             }
         };
+        if link.targets.is_empty() && matches!(operator, Operator::Lookup(Lookup::Script(_))) {
+            // `SecRuleScript` is asked once: its own id stands for a value.
+            targets.push(Target::of_rule());
+        }
         let has = |wanted: &ActionKind| link.actions.iter().any(|action| action.kind == *wanted);
         let transformations = actions::transformations(&link.actions, defaults);
         let number = argument.plain().map(numeric::parse).filter(|_| matches!(operator, Operator::Number(_)));
@@ -532,4 +546,13 @@ fn quick_of(link: &Link) -> Option<Quick> {
         }
         _ => None,
     }
+}
+
+fn asks_resolver(link: &Link) -> bool {
+    matches!(link.operator, Operator::Lookup(Lookup::Rbl(_)))
+}
+
+fn reads_file_content(link: &Link) -> bool {
+    let content = |variable| matches!(variable, ast::Variable::FilesTmpContent | ast::Variable::FilesTmpNames);
+    link.targets.iter().any(|target| content(target.variable))
 }

@@ -75,6 +75,7 @@ impl Compiler<'_> {
                 None => self.idle(operator.span, "this @rbl matches nothing without a key: add SecHttpBlKey"),
             },
             OperatorKind::RestPath => Operator::Lookup(Lookup::RestPath(Box::new(RestPath::compile(text)?))),
+            OperatorKind::InspectFile => Operator::Lookup(Lookup::Script(self.script(operator.span, text)?)),
             OperatorKind::FuzzyHash => {
                 let (file, threshold) = fuzzy_hash::parse(text)?;
                 let (_, content) = self.data_file(operator.span, file)?;

@@ -8,6 +8,7 @@ pub(crate) mod actions;
 pub(crate) mod chains;
 pub(crate) mod compile;
 mod compile_operators;
+mod compile_scripts;
 pub(crate) mod exclusions;
 pub(crate) mod names;
 mod pool;
@@ -113,6 +114,11 @@ impl Policy {
     /// Whether a rule asks the [`Resolver`], so that a phase may take as long as it does.
     pub fn asks_resolver(&self) -> bool {
         self.parts.asks_resolver
+    }
+
+    /// Whether a rule runs a Lua script, so that a phase may take as long as scripts may.
+    pub fn runs_scripts(&self) -> bool {
+        self.parts.runs_scripts
     }
 
     /// The same policy, run without prefilter and without remembering transformed values: every rule

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parapet_script::Script;
 use parapet_seclang::ast::{
     AllowScope, AuditEngine, BodyProcessor, EngineMode, ParseXmlIntoArgs, PersistentCollection,
 };
@@ -11,7 +12,7 @@ use super::chains::ChainId;
 use super::names::Slot;
 use super::targets::{Exclusion, Target};
 use super::template::Template;
-use crate::operators::{Number, Operator};
+use crate::operators::{Lookup, Number, Operator};
 use crate::prefilter::classes::ClassSet;
 use crate::trace::Place;
 
@@ -171,6 +172,8 @@ pub(crate) enum Effect {
         text: Template,
     },
     Sanitise(Secret),
+    /// Runs a script, whatever it says.
+    Exec(Script),
     Ctl(Ctl),
 }
 
@@ -232,6 +235,12 @@ pub(crate) struct TargetRemoval {
 }
 
 impl Link {
+    /// Whether it runs a script, which may set any variable.
+    pub(crate) fn runs_script(&self) -> bool {
+        matches!(self.operator, Operator::Lookup(Lookup::Script(_)))
+            || self.effects.iter().any(|effect| matches!(effect, Effect::Exec(_)))
+    }
+
     /// Whether all its values are known before the phase begins and are tested as they are.
     pub(crate) fn is_steady(&self) -> bool {
         !self.targets.is_empty() && self.targets.iter().all(|target| !target.count && target.source.is_steady())

@@ -207,6 +207,7 @@ fn behind_last_write(rules: &[Rule], quick: Quick, names: &Names) -> usize {
         rule.links.iter().any(|link| {
             let captured = link.capture && slots.iter().flatten().any(|slot| slot.0 < 10);
             captured
+                || link.runs_script()
                 || link.effects.iter().any(|effect| match effect {
                     Effect::SetTx { slot, .. } => slots.contains(&Some(*slot)),
                     // A name that is built at run time may be any that begins like its fixed part.

@@ -66,6 +66,12 @@ impl Target {
         };
         Ok(Target { variable: target.variable, source, select, count: target.mode == TargetMode::Count, number: 0 })
     }
+
+    /// `RULE:id`, which has one value.
+    pub(crate) fn of_rule() -> Target {
+        let (variable, source) = (Variable::Rule, Source::of(Variable::Rule));
+        Target { variable, source, select: key(b"id"), count: false, number: 0 }
+    }
 }
 
 impl Exclusion {

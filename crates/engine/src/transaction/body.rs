@@ -14,6 +14,8 @@ use crate::variables::Collection;
 fn most_names(body: &[u8]) -> usize {
     (64 << 10) + 16 * body.len()
 }
+/// What `FILES_TMPNAMES` calls an upload, its number left out.
+pub(super) const UPLOAD: &[u8] = b"upload:";
 
 impl State {
     /// Parses the body as the processor chosen in phase 1 says.
@@ -188,7 +190,11 @@ impl State {
                 self.add(policy, Collection::MultipartFilename, &part.name, filename);
             }
             if policy.parts.reads_file_content {
+                // Uploads are never written to disk: the name stands for the content beside it.
+                let place = self.collections.items(Collection::FilesTmpContent).len();
                 self.add(policy, Collection::FilesTmpContent, &part.name, content);
+                let name = [UPLOAD, place.to_string().as_bytes()].concat();
+                self.add(policy, Collection::FilesTmpNames, &part.name, &name);
             }
             let mut digits = [0u8; 20];
             let size = super::clock::decimal(content.len() as u64, &mut digits);

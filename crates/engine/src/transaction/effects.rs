@@ -62,6 +62,10 @@ impl State {
                 }
             }
             Effect::Sanitise(secret) => self.sanitise(policy, link, secret),
+            Effect::Exec(script) => {
+                // What it says decides nothing.
+                self.run_script(policy, rule, link, script, &[]);
+            }
             Effect::Ctl(ctl) => self.control(policy, ctl),
         }
     }

@@ -5,7 +5,7 @@ use parapet_seclang::ast::Variable;
 use super::State;
 use super::budget::PER_VALUE;
 use super::store::{Span, StringId};
-use crate::operators::{GivenUp, Number, Operator, Rx, numeric};
+use crate::operators::{GivenUp, Lookup, Number, Operator, Rx, numeric};
 use crate::policy::Policy;
 use crate::policy::names::Slot;
 use crate::policy::rule::{Link, Quick, Rule};
@@ -202,6 +202,9 @@ impl State {
         let outcome = match (&link.operator, link.number, known) {
             (_, _, Some(known)) => known,
             (Operator::Number(number), Some(with), None) => compare(*number, text, with),
+            (Operator::Lookup(Lookup::Script(script)), _, None) => {
+                self.ask_script(policy, rule, link, script, name, value)
+            }
             (Operator::Lookup(lookup), _, None) => self.look_up(policy, lookup, value),
             (operator, _, None) => match operator.matches(argument, text) {
                 Ok(outcome) => outcome,

@@ -64,7 +64,7 @@ impl State {
     }
 
     /// The first value of a variable.
-    fn value_of(
+    pub(super) fn value_of(
         &mut self,
         policy: &Policy,
         rule: Option<&Rule>,

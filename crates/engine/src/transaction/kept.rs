@@ -144,11 +144,6 @@ impl State {
         change: &Change,
     ) {
         let name = self.expand_to_span(policy, Some(rule), name);
-        let text = self.store.get(name);
-        let is_built_in = BUILT_IN.iter().any(|built_in| text.eq_ignore_ascii_case(built_in));
-        if is_built_in || self.collections.persistent(collection).key.is_none() {
-            return;
-        }
         let before = self.collections.persistent(collection).values.get(self.store.get(name), &self.store);
         let after = self.changed(policy, rule, before, change);
         let number = |span: Option<Span>| span.map_or(0, |span| numeric::parse(self.store.get(span)));
@@ -159,6 +154,23 @@ impl State {
                 ValueChange::Add(number(after).saturating_sub(number(before)))
             }
         };
+        self.store_persistent(policy, collection, name, after, noted);
+    }
+
+    /// Sets a member of a collection to `after`, or takes it out, and notes how that came about.
+    pub(super) fn store_persistent(
+        &mut self,
+        policy: &Policy,
+        collection: PersistentCollection,
+        name: Span,
+        after: Option<Span>,
+        noted: ValueChange,
+    ) {
+        let text = self.store.get(name);
+        let is_built_in = BUILT_IN.iter().any(|built_in| text.eq_ignore_ascii_case(built_in));
+        if is_built_in || self.collections.persistent(collection).key.is_none() {
+            return;
+        }
         match after {
             Some(value) => self.put(policy, collection, name, value),
             None => {

@@ -27,6 +27,8 @@ impl State {
                 (Some(resolver), Some(name)) => resolver.has_address(&name),
                 _ => false,
             },
+            // The caller asks it, with the rule.
+            Lookup::Script(_) => false,
             Lookup::RestPath(path) => {
                 let mut captures = std::mem::take(&mut self.captures);
                 let found = path.find(&value, &mut captures);
@@ -55,12 +57,16 @@ impl State {
 
     fn set_tx(&mut self, policy: &Policy, name: &[u8], value: &[u8]) {
         let value = self.store.push(value);
-        match policy.parts.names.find(name) {
-            Some(slot) => self.collections.set_slot(slot, Some(value)),
-            None => {
-                let name = self.store.push(name);
-                self.collections.tx.set(name, value, policy.limits.variables, &mut self.store);
-            }
+        let name = self.store.push(name);
+        self.set_tx_value(policy, name, Some(value));
+    }
+
+    /// Sets a name in `TX`, or takes it out.
+    pub(super) fn set_tx_value(&mut self, policy: &Policy, name: Span, value: Option<Span>) {
+        match (policy.parts.names.find(self.store.get(name)), value) {
+            (Some(slot), value) => self.collections.set_slot(slot, value),
+            (None, Some(value)) => self.collections.tx.set(name, value, policy.limits.variables, &mut self.store),
+            (None, None) => self.collections.tx.unset(self.store.get(name), &self.store),
         }
     }
 

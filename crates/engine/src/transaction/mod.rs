@@ -2,7 +2,7 @@
 //!
 //! [`request`], [`body`] and [`response`] turn what the client and the server sent into collections;
 //! [`interpreter`] runs the rules of a phase ([`plain`] the slow way), [`evaluate`] one link of a rule,
-//! [`effects`] what it does when it matches, [`kept`] what outlives the transaction; [`report`] keeps the findings, [`recorder`] and [`traced`] the
+//! [`effects`] what it does when it matches, [`kept`] what outlives the transaction, [`scripts`] what Lua does; [`report`] keeps the findings, [`recorder`] and [`traced`] the
 //! trace, if there is to be one.
 
 mod body;
@@ -22,6 +22,7 @@ mod recorder;
 mod report;
 mod request;
 mod response;
+pub(crate) mod scripts;
 mod secrets;
 mod secrets_trace;
 pub(crate) mod store;
@@ -33,6 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parapet_script::Sandbox;
 use parapet_seclang::ast::{
     AllowScope, AuditEngine, BodyProcessor, EngineMode, LimitAction, ParseXmlIntoArgs, Variable,
 };
@@ -42,7 +44,7 @@ use crate::operators::Captures;
 use crate::persistence::CollectionStore;
 use crate::policy::Policy;
 use crate::trace::{Trace, TraceLimits};
-use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores};
+use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores, ScriptMessage};
 use candidates::Candidates;
 use collections::Collections;
 use evaluate::{MatchedValue, Subject};
@@ -106,6 +108,9 @@ pub(crate) struct State {
     /// Present while the transaction is traced.
     recorder: Option<Box<Recorder>>,
     keeper: Keeper,
+    /// The interpreter of scripts, once a rule has run one.
+    sandbox: Option<Box<Sandbox>>,
+    script_messages: Vec<ScriptMessage>,
 }
 
 /// What `ctl` and flow actions have changed.
@@ -160,6 +165,7 @@ impl State {
         self.plain = policy.exhaustive;
         self.recorder = None;
         self.keeper = Keeper::default();
+        self.script_messages.clear();
         let mut removed = std::mem::take(&mut self.control.removed);
         removed.clear();
         let mut target_removals = std::mem::take(&mut self.control.target_removals);
@@ -436,6 +442,11 @@ impl Transaction {
             Some(state) => state.audit(&self.policy),
             None => AuditDecision { log: false, relevant: false, parts: Vec::new(), mode: EngineMode::Off },
         }
+    }
+
+    /// What scripts of the rules said, and why they failed, in order.
+    pub fn script_messages(&self) -> &[ScriptMessage] {
+        self.state().map(|state| state.script_messages.as_slice()).unwrap_or_default()
     }
 
     /// Bytes of text and tables the transaction holds, bodies not counted.

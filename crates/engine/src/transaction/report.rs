@@ -26,6 +26,8 @@ pub(crate) struct Reports {
     tags: Vec<Span>,
     /// Scores before this index belong to earlier rules.
     rule_begins: usize,
+    /// What the current rule's script said.
+    said: Option<Span>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,12 @@ impl Reports {
     /// What follows is the next rule's.
     pub(super) fn begin_rule(&mut self) {
         self.rule_begins = self.scores.len();
+        self.said = None;
+    }
+
+    /// The current rule's script said something: its message, if the rule has none of its own.
+    pub(super) fn set_said(&mut self, said: Option<Span>) {
+        self.said = said.or(self.said);
     }
 
     /// The current rule added to a score.
@@ -79,7 +87,8 @@ impl Reports {
             let whole = matches!(value, Hidden::Whole);
             finding.value = masked(finding.value, value, store);
             let mask = |store: &mut Store, span: &mut Span, template: &Template| {
-                if template.plain().is_none() {
+                // An empty template stands for what a script said.
+                if template.plain().is_none_or(<[u8]>::is_empty) {
                     let of_text = if whole { Hidden::Whole } else { hidden(None, store.get(*span)) };
                     *span = masked(*span, of_text, store);
                 }
@@ -113,7 +122,10 @@ impl State {
         if self.reports.findings.len() >= policy.limits.matches {
             return;
         }
-        let message = self.expand_clipped(policy, rule, &rule.meta.message);
+        let message = match self.reports.said {
+            Some(said) if rule.meta.message.pieces.is_empty() => said.part(0, LONGEST_TEXT),
+            _ => self.expand_clipped(policy, rule, &rule.meta.message),
+        };
         let data = self.expand_clipped(policy, rule, &rule.meta.data);
         let tags_begin = self.reports.tags.len() as u32;
         for tag in &rule.meta.tags {

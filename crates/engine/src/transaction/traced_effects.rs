@@ -65,6 +65,7 @@ impl State {
             Effect::SetEnv { name, .. } => Written::Env(self.expand_to_vec(policy, Some(rule), name)),
             Effect::InitCollection { .. }
             | Effect::ExpirePersistent { .. }
+            | Effect::Exec(_)
             | Effect::Inject { .. }
             | Effect::Sanitise(_)
             | Effect::Ctl(_) => return None,

@@ -40,6 +40,7 @@ const DIRECTIVES: &[(&str, &str)] = &[
     ("SecRuleRemoveById", "1 2-3"),
     ("SecRuleRemoveByMsg", "x"),
     ("SecRuleRemoveByTag", "x"),
+    ("SecRuleScript", "script.lua id:1,phase:2,pass"),
     ("SecRuleUpdateActionById", "1 pass"),
     ("SecRuleUpdateTargetById", "1 !ARGS:a"),
     ("SecRuleUpdateTargetByMsg", "x !ARGS:a"),
@@ -52,6 +53,7 @@ const DIRECTIVES: &[(&str, &str)] = &[
 /// Arguments of operators; the others take `1`.
 const OPERATORS: &[(&str, &str)] = &[
     ("fuzzyHash", "hashes 50"),
+    ("inspectFile", "script.lua"),
     ("ipMatch", "192.0.2.0/24"),
     ("ipMatchFromFile", "addresses"),
     ("pmFromFile", "phrases"),
@@ -72,7 +74,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("chain", "chain"),
     ("ctl", "ctl:ruleEngine=On"),
     ("deprecatevar", "deprecatevar:ip.x=1/2"),
-    ("exec", "exec:/bin/x"),
+    ("exec", "exec:script.lua"),
     ("expirevar", "expirevar:ip.x=60"),
     ("id", "rev:1"),
     ("initcol", "initcol:ip=%{REMOTE_ADDR}"),
@@ -160,6 +162,7 @@ fn files() -> Files {
             ("hashes", b"3:AB:C\n".to_vec()),
             ("addresses", b"192.0.2.1\n".to_vec()),
             ("phrases", b"x\n".to_vec()),
+            ("script.lua", b"function main() end\n".to_vec()),
         ]
         .into(),
     )
