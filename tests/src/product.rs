@@ -80,11 +80,22 @@ impl Product {
         Product::launch_with(directory, data, &config, local(0), console, Upstream::start())
     }
 
+    /// Starts one process of several, with some of the roles; only a console has a login.
+    pub fn with_roles(roles: &[&str], extra: &str) -> Product {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        Product::launch_as(&format!("roles = {roles:?}\n"), directory, data, extra)
+    }
+
     fn launch(directory: TempDir, data: PathBuf, extra: &str) -> Product {
+        Product::launch_as("", directory, data, extra)
+    }
+
+    fn launch_as(roles: &str, directory: TempDir, data: PathBuf, extra: &str) -> Product {
         let upstream = Upstream::start();
         let (gateway, console) = (local(free_port()), local(free_port()));
         let crs = rule_set().expect("PARAPET_CRS or PARAPET_TEST_DATA names a rule set");
-        let mut config = format!("data_dir = {data:?}\n");
+        let mut config = format!("data_dir = {data:?}\n{roles}");
         let _ = write!(
             config,
             "[rules]\ncrs = {crs:?}\n[gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\n\
@@ -107,7 +118,9 @@ impl Product {
         let login = (String::new(), String::new());
         let mut product = Product { gateway, console, upstream, login, directory, data, child };
         product.wait_until_ready();
-        product.login = product.read_login();
+        if product.output().contains("  Console ") {
+            product.login = product.read_login();
+        }
         product
     }
 
