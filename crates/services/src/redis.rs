@@ -134,6 +134,7 @@ impl Sentinel {
         let master = Redis::launch(&[]);
         let replica = Redis::launch(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
         wait_for("replication", || replica.command(&["INFO", "replication"]).contains("master_link_status:up"));
+        wait_for("the replica to keep up", || master.command(&["INFO", "replication"]).contains("state=online"));
         let (directory, port) = (Process::directory("sentinel"), free_port());
         let file = directory.join("sentinel.conf");
         let configuration = format!(

@@ -87,8 +87,18 @@ async fn write(stream: Arc<dyn EventStream>, confirmed: Arc<AtomicU64>, stop: Ar
 
 /// Reads until it has seen everything confirmed; returns how often the stream was away.
 async fn read(stream: Arc<dyn EventStream>, confirmed: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> u32 {
-    let mut consumer = stream.consumer("g", "a").await.unwrap();
     let (mut away, mut seen, mut deadline) = (0, BTreeSet::new(), None);
+    // The server may have been killed before this member joins.
+    let mut consumer = loop {
+        match stream.consumer("g", "a").await {
+            Ok(consumer) => break consumer,
+            Err(error) if error.kind == ErrorKind::Unavailable => {
+                away += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => panic!("the group cannot be joined: {error}"),
+        }
+    };
     loop {
         let mut entries = consumer.read(100, Duration::from_millis(200)).await;
         if entries.as_ref().is_ok_and(Vec::is_empty) {
