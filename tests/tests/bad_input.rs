@@ -222,3 +222,21 @@ fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
     }
     files
 }
+
+#[test]
+fn everything_wrong_with_a_classification_script_is_reported_with_its_place() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let config = "[rules]\ncrs = \"none\"\n[pipeline.classification]\nscript = \"classify.lua\"\n";
+    let (code, said) = check(directory.path(), config);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("classify.lua cannot be read"), "{said}");
+    let script = directory.path().join("classify.lua");
+    std::fs::write(&script, "x = 1\nfunction classify(\n").expect("the script can be written");
+    let (_, said) = check(directory.path(), config);
+    assert!(said.contains("classify.lua:2") || said.contains("classify.lua:3"), "{said}");
+    std::fs::write(&script, "critical_rules = 1\nanomaly_threshold = \"high\"\n").expect("the script can be written");
+    let (_, said) = check(directory.path(), config);
+    for part in ["critical_rules", "anomaly_threshold", "pipeline.classification.script"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}

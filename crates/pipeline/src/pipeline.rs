@@ -160,7 +160,10 @@ struct Plan {
 impl Plan {
     fn new(config: Config, parts: Parts) -> Result<Self, PortError> {
         let dead = DeadLetter::new(parts.directory.clone(), config.dead_letter);
-        let classification = Classification::open(config.classification.clone(), config.severity.clone())
+        let mut classification = config.classification.clone();
+        // Only a router classifies: other processes neither need the script nor look at it.
+        classification.script = classification.script.filter(|_| parts.router.is_some());
+        let classification = Classification::open(classification, config.severity.clone())
             .map_err(|error| PortError::new(ErrorKind::Config, error.to_string()))?;
         Ok(Plan {
             config,

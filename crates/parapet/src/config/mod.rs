@@ -136,11 +136,14 @@ impl Config {
         self.roles.has(Role::Gateway) && (!self.gateway.sites.is_empty() || self.sources.is_empty())
     }
 
-    /// Relative rule files are meant from the configuration file's directory.
+    /// Relative rule files and scripts are meant from the configuration file's directory.
     fn resolve_paths(&mut self, directory: &Path) {
         let rules = &mut self.rules;
         for path in rules.before.iter_mut().chain(&mut rules.after).chain(&mut rules.setup) {
             *path = directory.join(&*path);
+        }
+        if let Some(script) = &mut self.pipeline.classification.script {
+            *script = directory.join(&*script);
         }
     }
 }

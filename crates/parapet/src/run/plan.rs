@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::config::load::ConfigError;
 use crate::rules;
 use parapet_engine::Policy;
+use parapet_pipeline::classification::Classification;
 use parapet_ports::node::Role;
 use parapet_ports::registry::{Plugin, Ready};
 use parapet_ports::{Channel, EventSource, EventStore, EventStream, State};
@@ -117,6 +118,9 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     errors.extend(ends.into_iter().filter_map(|(section, writer, reader, stream)| {
         config.roles.check_stream(section, writer, reader, stream.as_ref()?.is_shared())
     }));
+    if config.roles.has(Role::Router) {
+        errors.extend(check_script(&config.pipeline));
+    }
     errors.extend(config.roles.check_peers(!config.peers.urls.is_empty()));
     if let Err(found) = config.peers.validate() {
         errors.extend(found.iter().map(|error| in_section("peers", error)));
@@ -127,6 +131,15 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
         }
         _ => Err(errors),
     }
+}
+
+/// What is wrong with the operator's classification script, if there is one.
+fn check_script(pipeline: &parapet_pipeline::Config) -> Vec<ConfigError> {
+    let Err(error) = Classification::open(pipeline.classification.clone(), pipeline.severity.clone()) else {
+        return Vec::new();
+    };
+    let place = "pipeline.classification.script";
+    error.0.into_iter().map(|message| ConfigError { place: place.to_owned(), message, hint: None }).collect()
 }
 
 /// An error of a room, placed in its section unless it names the section itself.
