@@ -25,7 +25,7 @@ test: ## runs everything: formatting, lints, unit tests, scenarios, the browser 
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo build --quiet -p parapet
 	$(DEBUG_BINARY) crs install --data-dir "$(DATA_DIR)"
-	PARAPET_CRS="$$($(DEBUG_BINARY) crs path --data-dir "$(DATA_DIR)")" cargo test --workspace
+	PARAPET_CRS="$$($(DEBUG_BINARY) crs path --data-dir "$(DATA_DIR)")" cargo test --workspace --no-fail-fast
 
 web: # the console's assets
 	setup/install build

@@ -139,7 +139,7 @@ impl Sentinel {
         let file = directory.join("sentinel.conf");
         let configuration = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 5000\n",
+             sentinel down-after-milliseconds {name} 1500\nsentinel failover-timeout {name} 5000\n",
             directory.display(),
             master.port,
             name = Sentinel::MASTER

@@ -8,7 +8,7 @@ use parapet_ports::{EntryId, ErrorKind, State};
 use parapet_services::{Redis, RedisCluster, Sentinel};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The server that most tests share.
 fn server(test: &str) -> Option<&'static Redis> {
@@ -221,11 +221,19 @@ async fn sentinels_lead_to_the_new_master() {
         format!("mode = \"sentinel\"\nmaster = \"{}\"\nwait_replicas = 1\ntimeout_ms = 1000", Sentinel::MASTER);
     let stream = open("redis", &table(&sentinel.address(), "watched", &settings)).await;
     let mut consumer = stream.consumer("g", "a").await.unwrap();
-    stream.append(&sample_events(0..100)).await.unwrap();
+    // As the spool does: what is not confirmed is appended again, also when a slow machine made the
+    // sentinel change masters before its time.
+    let patience = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = stream.append(&sample_events(0..100)).await {
+        assert!(error.kind == ErrorKind::Unavailable && Instant::now() < patience, "{error}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let first = read_exactly(&mut *consumer, 50).await;
     sentinel.master.kill();
     // Without a second replica nothing can be confirmed twice any more: ask for one copy now.
+    let patience = Instant::now() + Duration::from_secs(60);
     let stream = loop {
+        assert!(Instant::now() < patience, "no new master within a minute");
         let settings = settings.replace("wait_replicas = 1", "");
         match try_open("redis", &table(&sentinel.address(), "watched", &settings)).await {
             Ok(stream) if stream.append(&sample_events(100..110)).await.is_ok() => break stream,
