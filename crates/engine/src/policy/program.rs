@@ -44,14 +44,23 @@ pub(crate) struct Watch {
     pub(crate) source: Source,
     /// Name of the one member that is tested, with its hash; all members without.
     pub(crate) key: Option<(Vec<u8>, u32)>,
+    /// Rules that test the values as they are or after transformations that leave most of them alone.
+    pub(crate) direct: Look,
+    /// Rules that test what becomes of the values after steps the last of which changes any value.
+    pub(crate) derived: Vec<(Vec<u8>, Look)>,
+}
+
+/// Rules by what they make of values.
+#[derive(Default)]
+pub(crate) struct Look {
     /// Kinds of bytes that decide what transformations do to a value.
     pub(crate) changing: ClassSet,
     pub(crate) groups: Vec<Group>,
 }
 
-/// Rules that test the values after one chain of transformations.
+/// Rules that test the values after the same steps.
 pub(crate) struct Group {
-    pub(crate) chain: ChainId,
+    pub(crate) steps: Vec<u8>,
     pub(crate) rules: Vec<u64>,
 }
 
@@ -89,16 +98,33 @@ impl Program {
 impl Watch {
     /// A source of values without rules.
     pub(crate) fn new(number: u32, source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
-        Watch { number, source, key, changing: 0, groups: Vec::new() }
+        Watch { number, source, key, direct: Look::default(), derived: Vec::new() }
     }
 
     /// Adds the rule at a position, which tests the values after a chain.
     pub(crate) fn add(&mut self, chain: ChainId, position: usize, width: usize, chains: &Chains) {
-        let known = self.groups.iter().position(|group| group.chain == chain);
+        let steps = chains.get(chain).steps.as_slice();
+        let always = steps.iter().position(|step| chains.step(*step).is_some_and(|step| step.always));
+        let Some(always) = always else { return self.direct.add(steps, position, width, chains) };
+        let (first, rest) = steps.split_at(always + 1);
+        let known = self.derived.iter().position(|(known, _)| known == first);
         let index = known.unwrap_or_else(|| {
-            let steps = chains.get(chain).steps.iter().filter_map(|step| chains.step(*step));
-            self.changing |= steps.filter(|step| !step.always).fold(0, |all, step| all | step.changing);
-            self.groups.push(Group { chain, rules: vec![0; width] });
+            self.derived.push((first.to_vec(), Look::default()));
+            self.derived.len() - 1
+        });
+        if let Some((_, look)) = self.derived.get_mut(index) {
+            look.add(rest, position, width, chains);
+        }
+    }
+}
+
+impl Look {
+    fn add(&mut self, steps: &[u8], position: usize, width: usize, chains: &Chains) {
+        let known = self.groups.iter().position(|group| group.steps == steps);
+        let index = known.unwrap_or_else(|| {
+            let changing = steps.iter().filter_map(|step| chains.step(*step)).filter(|step| !step.always);
+            self.changing |= changing.fold(0, |all, step| all | step.changing);
+            self.groups.push(Group { steps: steps.to_vec(), rules: vec![0; width] });
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(index) {

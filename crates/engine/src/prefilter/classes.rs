@@ -28,14 +28,17 @@ const HIGH: u32 = 42;
 /// The non-breaking space of Latin-1, which some transformations treat as white space.
 const NBSP: u32 = 43;
 
+/// The letter x in either case, without which there is no number in hexadecimal. It is a letter as well.
+const X: u32 = 44;
+
 /// Not a kind of byte: the value has none.
 pub(crate) const EMPTY: ClassSet = 1 << 62;
 /// Lower-case letters.
 pub(crate) const LOWERCASE: ClassSet = 1 << LOWER;
 /// Letters.
-pub(crate) const LETTERS: ClassSet = 1 << LOWER | 1 << UPPER;
+pub(crate) const LETTERS: ClassSet = 1 << LOWER | 1 << UPPER | 1 << X;
 /// Letters and digits.
-pub(crate) const ALPHANUMERIC: ClassSet = 1 << LOWER | 1 << UPPER | 1 << DIGIT;
+pub(crate) const ALPHANUMERIC: ClassSet = LETTERS | 1 << DIGIT;
 
 const fn class_of(byte: u8) -> u32 {
     match byte {
@@ -63,6 +66,9 @@ const MASKS: [ClassSet; 256] = {
     let mut byte = 0;
     while byte < 256 {
         masks[byte] = 1 << class_of(byte as u8);
+        if byte as u8 == b'x' || byte as u8 == b'X' {
+            masks[byte] |= 1 << X;
+        }
         byte += 1;
     }
     masks
@@ -90,8 +96,15 @@ pub(crate) fn of(value: &[u8]) -> ClassSet {
     sets[0] | sets[1] | sets[2] | sets[3] | rest
 }
 
-fn of_all(bytes: &[u8]) -> ClassSet {
-    bytes.iter().fold(0, |set, byte| set | of_byte(*byte))
+/// The classes of some bytes.
+pub(crate) const fn of_all(bytes: &[u8]) -> ClassSet {
+    let mut set = 0;
+    let mut rest = bytes;
+    while let [byte, others @ ..] = rest {
+        set |= MASKS[*byte as usize];
+        rest = others;
+    }
+    set
 }
 
 /// Classes without which a transformation leaves a value alone. [`ALL`]: no value is safe.
@@ -110,7 +123,7 @@ pub(crate) fn changing(transformation: Transformation) -> ClassSet {
         Transformation::RemoveCommentsChar => of_all(b"/*<!-#"),
         Transformation::ReplaceComments => of_all(b"/*"),
         Transformation::RemoveNulls | Transformation::ReplaceNulls => 1 << NUL,
-        Transformation::SqlHexDecode => 1 << DIGIT,
+        Transformation::SqlHexDecode => 1 << X,
         Transformation::Trim | Transformation::TrimLeft | Transformation::TrimRight => white_space,
         Transformation::UrlDecode | Transformation::UrlDecodeUni => of_all(b"%+"),
         Transformation::Utf8ToUnicode => 1 << HIGH | 1 << NBSP | 1 << NUL,

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use crate::operators::Operator;
 use classes::ClassSet;
 use literals::Clause;
-use needles::{Needles, Owner};
+use needles::{Needles, Owner, Seen};
 
 /// What a rule needs to find in a value before it can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +66,19 @@ impl Need {
     }
 }
 
+/// Kinds of bytes by which literals are told apart, from ordinary text to anything. Literals that cannot
+/// be of use in a value of such kinds are not looked for in it.
+const LEVELS: [ClassSet; 4] = [
+    classes::ALPHANUMERIC | classes::of_all(b" ,"),
+    classes::ALPHANUMERIC | classes::of_all(b" ,._-"),
+    classes::ALPHANUMERIC | classes::of_all(b" ,._-=&+%"),
+    classes::ALL,
+];
+
 /// The gates of all rules.
 pub(crate) struct Prefilter {
-    needles: Needles,
+    /// The literals of use at each level.
+    needles: [Needles; LEVELS.len()],
     gates: Vec<Gate>,
     /// Gates that are open to every value, as a bit set.
     open: Vec<u64>,
@@ -85,6 +95,7 @@ struct Gate {
 /// Reused between scans of the same prefilter.
 #[derive(Default)]
 pub(crate) struct Scratch {
+    seen: [Seen; LEVELS.len()],
     found: Vec<u8>,
     touched: Vec<u16>,
     /// Which gates kinds of bytes alone open, for kinds met before: direct-mapped, [`REMEMBERED`]
@@ -102,7 +113,7 @@ impl Prefilter {
         let mut gates = Vec::with_capacity(needs.len());
         let mut open = vec![0u64; needs.len().div_ceil(64)];
         let mut by_class = Vec::new();
-        let mut literals: Vec<(Vec<u8>, Owner)> = Vec::new();
+        let mut literals: Vec<Literal> = Vec::new();
         for (index, need) in needs.iter().enumerate() {
             let Ok(number) = u16::try_from(index) else {
                 set(&mut open, index);
@@ -114,6 +125,7 @@ impl Prefilter {
                 Need::Nothing => set(&mut open, index),
                 Need::Class(classes) => gate.clauses.push(without_case(*classes)),
                 Need::Clauses(clauses) => {
+                    let needed = clauses.iter().fold(0, |needed, clause| needed | common_classes(clause));
                     for (bit, clause) in clauses.iter().take(literals::MOST_CLAUSES).enumerate() {
                         let owner = Owner { gate: number, clause: 1 << bit };
                         let mut by_byte = 0;
@@ -122,7 +134,10 @@ impl Prefilter {
                                 [byte] => {
                                     by_byte |= classes::of_byte(*byte) | classes::of_byte(byte.to_ascii_uppercase());
                                 }
-                                longer => literals.push((longer.to_vec(), owner)),
+                                longer => {
+                                    let needed = needed | classes::of(longer);
+                                    literals.push(Literal { text: longer.to_vec(), owner, needed });
+                                }
                             }
                         }
                         gate.clauses.push(by_byte);
@@ -134,7 +149,11 @@ impl Prefilter {
             }
             gates.push(gate);
         }
-        Prefilter { needles: Needles::build(&literals), gates, open, by_class }
+        let needles = LEVELS.map(|kinds| {
+            let useful = literals.iter().filter(|literal| literal.needed & !kinds == 0);
+            Needles::build(useful.map(|literal| (literal.text.as_slice(), literal.owner)).collect())
+        });
+        Prefilter { needles, gates, open, by_class }
     }
 
     /// Words of a result.
@@ -144,15 +163,16 @@ impl Prefilter {
 
     /// Bytes of memory the gates take.
     pub(crate) fn memory(&self) -> usize {
-        self.needles.memory() + self.gates.len() * size_of::<Gate>()
+        self.needles.iter().map(Needles::memory).sum::<usize>() + self.gates.len() * size_of::<Gate>()
     }
 
     /// Writes into `result` which gates the value opens; `classes` are those of the value.
     pub(crate) fn scan(&self, value: &[u8], classes: ClassSet, scratch: &mut Scratch, result: &mut [u64]) {
         self.open_by_class(classes, scratch, result);
         scratch.found.resize(self.gates.len(), 0);
-        let Scratch { found, touched, .. } = scratch;
-        self.needles.scan(value, |owners| {
+        let level = LEVELS.iter().position(|kinds| classes & !kinds == 0).unwrap_or(LEVELS.len() - 1);
+        let Scratch { seen, found, touched, .. } = scratch;
+        self.needles[level].scan(value, &mut seen[level], |owners| {
             for owner in owners {
                 if let Some(found) = found.get_mut(usize::from(owner.gate)) {
                     if *found == 0 {
@@ -198,6 +218,20 @@ impl Prefilter {
             set(result, usize::from(gate));
         }
     }
+}
+
+/// A literal of a rule.
+struct Literal {
+    text: Vec<u8>,
+    owner: Owner,
+    /// Kinds of bytes that a value has if it has the literal and what else its rule needs. Letters are
+    /// in lower case here and count for nothing.
+    needed: ClassSet,
+}
+
+/// The kinds of bytes that all literals of a clause have in common.
+fn common_classes(clause: &Clause) -> ClassSet {
+    clause.iter().fold(classes::ALL, |common, literal| common & classes::of(literal))
 }
 
 /// Classes with both cases of letters if they have one: a value opens the gates that its lower case

@@ -1,9 +1,11 @@
 //! Finds all literals of all rules in one pass over a value, without regard to case.
 //!
-//! Each literal is filed under four of its bytes, its *key* (shorter ones under all of theirs). The pass
-//! keeps the last eight bytes, folded to lower case, and asks a table whether any key ends with the last
-//! two; only then it asks bitmaps about the whole key, and only then compares. Keys are chosen so that
+//! Each literal is filed under six of its bytes, its *key* (shorter ones under four, three or two). The
+//! pass keeps the last eight bytes, folded to lower case, and asks a table whether any key ends with the
+//! last two; only then it asks bitmaps about the whole key, and only then compares. Keys are chosen so that
 //! benign text seldom gets beyond the first question.
+
+use std::ops::Range;
 
 use super::literals::chance;
 
@@ -16,15 +18,16 @@ pub(crate) struct Owner {
     pub(crate) clause: u8,
 }
 
-/// Words of the bitmap over hashes of keys of three and four bytes.
+/// Words of the bitmap over hashes of keys.
 const KEY_WORDS: usize = 1 << 11;
 /// Pairs of bytes.
 const PAIRS: usize = 1 << 16;
 
-/// What ends with a pair of bytes: a key of two bytes, of three, of four.
-const ENDS_PAIR: u8 = 1;
-const ENDS_TRIPLE: u8 = 2;
-const ENDS_LONG: u8 = 4;
+/// Lengths that keys have, in bytes; the place in the list is a key's kind.
+const LENGTHS: [usize; 4] = [2, 3, 4, 6];
+const PAIR: usize = 0;
+/// Bits of a key that hold its bytes; its kind stands above them.
+const KEY_BITS: u32 = 48;
 
 /// All literals, filed.
 pub(crate) struct Needles {
@@ -63,21 +66,44 @@ const LOWER: [u8; 256] = {
     lower
 };
 
-/// Marks keys of two and of three bytes, which share a table with the longer ones.
-const PAIR: u64 = 1 << 32;
-const TRIPLE: u64 = 1 << 33;
+/// What was found already in one text, so that it is told once.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// For each literal the number of the last text that it was found in.
+    texts: Vec<u32>,
+    text: u32,
+}
 
-/// The bit of a key of three or four bytes in the bitmap.
-fn key_bit(key: u32) -> usize {
-    (key.wrapping_mul(0x9e37_79b1) >> 15) as usize
+impl Seen {
+    fn begin(&mut self, literals: usize) {
+        self.text = self.text.wrapping_add(1);
+        if self.texts.len() < literals || self.text == 0 {
+            self.texts.clear();
+            self.texts.resize(literals, 0);
+            self.text = 1;
+        }
+    }
+}
+
+/// The key of a kind that ends a text, given its last eight bytes.
+#[inline]
+fn key_of(kind: usize, last: u64) -> u64 {
+    let bytes = u64::MAX >> (64 - 8 * LENGTHS[kind]);
+    last & bytes | (kind as u64) << KEY_BITS
+}
+
+/// The bit of a key in the bitmap.
+#[inline]
+fn key_bit(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47) as usize
 }
 
 impl Needles {
     /// Files the literals, which are in lower case and at least two bytes long.
-    pub(crate) fn build(literals: &[(Vec<u8>, Owner)]) -> Needles {
-        let mut sorted: Vec<&(Vec<u8>, Owner)> = literals.iter().filter(|(literal, _)| literal.len() >= 2).collect();
+    pub(crate) fn build(mut literals: Vec<(&[u8], Owner)>) -> Needles {
+        literals.retain(|(literal, _)| literal.len() >= 2);
         // Short literals have no choice of keys; the longer ones choose among what those leave.
-        sorted.sort_unstable_by_key(|(literal, owner)| (literal.len(), literal, *owner));
+        literals.sort_unstable_by_key(|(literal, owner)| (literal.len(), *literal, *owner));
         let mut needles = Needles {
             endings: Box::new([0; PAIRS]),
             keys: Box::new([0; KEY_WORDS]),
@@ -87,7 +113,7 @@ impl Needles {
             owners: Vec::new(),
         };
         let mut keyed: Vec<(u64, Filed)> = Vec::new();
-        for same in sorted.chunk_by(|left, right| left.0 == right.0) {
+        for same in literals.chunk_by(|left, right| left.0 == right.0) {
             let Some((literal, _)) = same.first() else { continue };
             let first_owner = needles.owners.len() as u32;
             let mut own: Vec<Owner> = same.iter().map(|(_, owner)| *owner).collect();
@@ -121,34 +147,23 @@ impl Needles {
     /// The key of a literal, and how many bytes of the literal end with the key: the window that text is
     /// least likely to have, and whose last two bytes end another key already if possible.
     fn choose_key(&self, literal: &[u8]) -> (u64, usize) {
-        let width = literal.len().min(4);
+        let kind = LENGTHS.iter().rposition(|length| *length <= literal.len()).unwrap_or(PAIR);
+        let width = LENGTHS[kind].min(literal.len());
         let cost = |window: &[u8]| {
-            let (_, ending) = window.split_at(width - 2);
-            let asked = if self.endings[pair_of(ending)] & ENDS_LONG == 0 { chance(ending) } else { 0.0 };
+            let ending = window.get(width - 2..).unwrap_or_default();
+            let asked = if self.endings[pair_of(ending)] >> kind & 1 == 0 { chance(ending) } else { 0.0 };
             asked + 30.0 * chance(window)
         };
         let windows = literal.windows(width).enumerate();
         let (offset, window) =
             windows.min_by(|left, right| cost(left.1).total_cmp(&cost(right.1))).unwrap_or((0, literal));
-        let key = window.iter().fold(0u64, |key, byte| key << 8 | u64::from(*byte));
-        let kind = match width {
-            2 => PAIR,
-            3 => TRIPLE,
-            _ => 0,
-        };
-        (key | kind, offset + width)
+        (key_of(kind, tail_of(window).0), offset + width)
     }
 
     /// Makes the pass stop at a key.
     fn announce(&mut self, key: u64) {
-        let bytes = key as u32;
-        let ending = match key & (PAIR | TRIPLE) {
-            PAIR => ENDS_PAIR,
-            TRIPLE => ENDS_TRIPLE,
-            _ => ENDS_LONG,
-        };
-        self.endings[(bytes & 0xffff) as usize] |= ending;
-        let bit = key_bit(bytes);
+        self.endings[usize::from(key as u16)] |= 1 << (key >> KEY_BITS);
+        let bit = key_bit(key);
         self.keys[(bit >> 6) % KEY_WORDS] |= 1 << (bit & 63);
     }
 
@@ -164,7 +179,8 @@ impl Needles {
         }
     }
 
-    fn find(&self, key: u64) -> &[Filed] {
+    /// Where the literals of a key are filed.
+    fn find(&self, key: u64) -> Range<usize> {
         let mask = self.table.len() - 1;
         let mut slot = slot_of(key) & mask;
         while let Some((known, begin, end)) = self.table.get(slot).copied() {
@@ -172,51 +188,52 @@ impl Needles {
                 break;
             }
             if known == key {
-                return self.filed.get(begin as usize..end as usize).unwrap_or_default();
+                return begin as usize..end as usize;
             }
             slot = (slot + 1) & mask;
         }
-        &[]
+        0..0
     }
 
-    /// Calls `sink` with the owners of every literal found, possibly more than once each.
-    pub(crate) fn scan(&self, value: &[u8], mut sink: impl FnMut(&[Owner])) {
+    /// Calls `sink` with the owners of every literal found, once each.
+    pub(crate) fn scan(&self, value: &[u8], seen: &mut Seen, mut sink: impl FnMut(&[Owner])) {
+        seen.begin(self.filed.len());
         let mut last = 0u64;
         for (at, byte) in value.iter().enumerate() {
             last = last << 8 | u64::from(LOWER[usize::from(*byte)]);
             let ends = self.endings[usize::from(last as u16)];
             if ends != 0 {
-                self.ask(ends, last, value, at, &mut sink);
+                self.ask(ends, last, value, at, seen, &mut sink);
             }
         }
     }
 
     /// Looks for the keys that end with the last two bytes.
     #[inline]
-    fn ask(&self, ends: u8, last: u64, value: &[u8], at: usize, sink: &mut impl FnMut(&[Owner])) {
-        if ends & ENDS_LONG != 0 && self.is_key(last as u32) {
-            self.compare(last & 0xffff_ffff, last, value, at, sink);
-        }
-        if ends & ENDS_TRIPLE != 0 && self.is_key(last as u32 & 0xff_ffff) {
-            self.compare(last & 0xff_ffff | TRIPLE, last, value, at, sink);
-        }
-        if ends & ENDS_PAIR != 0 {
-            self.compare(last & 0xffff | PAIR, last, value, at, sink);
+    fn ask(&self, ends: u8, last: u64, value: &[u8], at: usize, seen: &mut Seen, sink: &mut impl FnMut(&[Owner])) {
+        for kind in 0..LENGTHS.len() {
+            let key = key_of(kind, last);
+            if ends >> kind & 1 == 1 && (kind == PAIR || self.is_key(key)) {
+                self.compare(key, last, value, at, seen, sink);
+            }
         }
     }
 
-    /// Whether there may be a key of these bytes.
+    /// Whether there may be such a key.
     #[inline]
-    fn is_key(&self, bytes: u32) -> bool {
-        let bit = key_bit(bytes);
+    fn is_key(&self, key: u64) -> bool {
+        let bit = key_bit(key);
         self.keys[(bit >> 6) % KEY_WORDS] >> (bit & 63) & 1 == 1
     }
 
     /// Compares the literals filed under a key whose last byte is at `at`.
     #[inline(never)]
-    fn compare(&self, key: u64, last: u64, value: &[u8], at: usize, sink: &mut impl FnMut(&[Owner])) {
-        for filed in self.find(key) {
-            if last & filed.mask == filed.tail && self.is_here(filed, value, at) {
+    fn compare(&self, key: u64, last: u64, value: &[u8], at: usize, seen: &mut Seen, sink: &mut impl FnMut(&[Owner])) {
+        let range = self.find(key);
+        let filed = self.filed.get(range.clone()).unwrap_or_default();
+        for (filed, known) in filed.iter().zip(seen.texts.get_mut(range).unwrap_or_default()) {
+            if last & filed.mask == filed.tail && *known != seen.text && self.is_here(filed, value, at) {
+                *known = seen.text;
                 let (begin, end) = filed.owners;
                 sink(self.owners.get(begin as usize..end as usize).unwrap_or_default());
             }
@@ -272,12 +289,12 @@ mod tests {
         let literals: Vec<_> = literals
             .iter()
             .enumerate()
-            .map(|(gate, literal)| (literal.as_bytes().to_vec(), Owner { gate: gate as u16, clause: 1 }))
+            .map(|(gate, literal)| (literal.as_bytes(), Owner { gate: gate as u16, clause: 1 }))
             .collect();
         let mut hits = Vec::new();
-        Needles::build(&literals).scan(text, |owners| hits.extend(owners.iter().map(|owner| owner.gate)));
+        Needles::build(literals)
+            .scan(text, &mut Seen::default(), |owners| hits.extend(owners.iter().map(|owner| owner.gate)));
         hits.sort_unstable();
-        hits.dedup();
         hits
     }
 

@@ -10,7 +10,8 @@ use super::State;
 use super::plans::Plans;
 use super::store::StringId;
 use crate::policy::Policy;
-use crate::policy::program::{Program, Watch};
+use crate::policy::chains::Chains;
+use crate::policy::program::{Look, Program, Watch};
 use crate::policy::slices::Slice;
 use crate::prefilter::Prefilter;
 use crate::variables::{Part, Source};
@@ -62,6 +63,22 @@ impl Candidates {
     pub(super) fn of(&self, bit: u32) -> Hits<'_> {
         let ends = (bit as usize).checked_sub(self.first_bit).and_then(|position| self.ends.get(position));
         Hits { hits: &self.hits, next: ends.map_or(NONE, |(first, _)| *first) }
+    }
+
+    /// Notes an image of a value for some rules, those of one word whose bits are set in `open`.
+    #[inline(never)]
+    fn note(&mut self, seen: Seen, image: StringId, word: usize, mut open: u64, gates: u64) {
+        if let Some(rules) = self.rules.get_mut(word) {
+            *rules |= open;
+        }
+        while open != 0 {
+            let bit = open.trailing_zeros();
+            open &= open - 1;
+            let Seen { target, ordinal, name, value } = seen;
+            let is_decided = gates >> bit & 1 == 0;
+            let hit = Hit { target, is_decided, ordinal, name, value, image, next: NONE };
+            self.add(word * 64 + bit as usize, hit);
+        }
     }
 
     fn add(&mut self, position: usize, hit: Hit) {
@@ -162,50 +179,47 @@ impl State {
 
     /// Finds the rules of a watch that have to test a value.
     fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen) {
-        let chains = &policy.parts.chains;
-        let words = searched.words.len();
-        let mut plans = std::mem::take(&mut self.candidates.plans);
-        let plan = plans.of(watch, self.store.classes(seen.value), chains);
-        for (place, steps) in plan.ways.iter().enumerate() {
-            let rules = plan.rules.get(place * words..(place + 1) * words).unwrap_or_default();
-            let image = steps.iter().fold(seen.value, |image, step| self.store.step(image, *step, chains));
-            self.note_hits(searched, seen, image, rules);
-        }
-        self.candidates.plans = plans;
-    }
-
-    /// Notes those of some rules whose gates an image opens.
-    fn note_hits(&mut self, searched: &Searched<'_>, seen: Seen, image: StringId, rules: &[u64]) {
-        if rules.iter().all(|rules| *rules == 0) {
+        if self.store.is_quiet(seen.value, watch) {
             return;
         }
-        self.store.scan(image, searched.which, searched.prefilter);
-        let gates = self.store.gates(image, searched.which, searched.prefilter.words());
-        let gates = gates.get(searched.words.clone()).unwrap_or_default();
-        for (word, ((gates, rules), negated)) in gates.iter().zip(rules).zip(searched.negated).enumerate() {
-            let mut open = (gates | negated) & rules;
-            if open == 0 {
-                continue;
-            }
-            if let Some(candidates) = self.candidates.rules.get_mut(word) {
-                *candidates |= open;
-            }
-            while open != 0 {
-                let bit = open.trailing_zeros();
-                open &= open - 1;
-                self.candidates.add(
-                    word * 64 + bit as usize,
-                    Hit {
-                        target: seen.target,
-                        is_decided: gates >> bit & 1 == 0,
-                        ordinal: seen.ordinal,
-                        name: seen.name,
-                        value: seen.value,
-                        image,
-                        next: NONE,
-                    },
-                );
+        let chains = &policy.parts.chains;
+        let mut quiet = self.look_through(chains, searched, &watch.direct, seen, seen.value);
+        for (steps, look) in &watch.derived {
+            let image = steps.iter().fold(seen.value, |image, step| self.store.step(image, *step, chains));
+            quiet &= self.look_through(chains, searched, look, seen, image);
+        }
+        if quiet {
+            self.store.set_quiet(seen.value, watch);
+        }
+    }
+
+    /// Notes which of some rules have to test a value, of which steps they have in common made `image`;
+    /// whether none has to.
+    fn look_through(
+        &mut self,
+        chains: &Chains,
+        searched: &Searched<'_>,
+        look: &Look,
+        seen: Seen,
+        image: StringId,
+    ) -> bool {
+        let mut plans = std::mem::take(&mut self.candidates.plans);
+        let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
+        let mut quiet = true;
+        for way in &plan.ways {
+            let image = way.steps.iter().fold(image, |image, step| self.store.step(image, *step, chains));
+            let gates = self.store.gates(image, searched.which, searched.prefilter);
+            let gates = gates.get(searched.words.clone()).unwrap_or_default();
+            for rules in &way.rules {
+                let open = rules.open(gates);
+                if open != 0 {
+                    quiet = false;
+                    let gates = gates.get(rules.word).copied().unwrap_or(0);
+                    self.candidates.note(seen, image, rules.word, open, gates);
+                }
             }
         }
+        self.candidates.plans = plans;
+        quiet
     }
 }

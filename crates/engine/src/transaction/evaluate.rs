@@ -363,8 +363,7 @@ impl State {
     pub(super) fn opens(&mut self, policy: &Policy, image: StringId, bit: usize) -> bool {
         let (which, gate) = gate_of(policy, bit);
         let prefilter = &policy.parts.prefilters[which];
-        self.store.scan(image, which, prefilter);
-        prefilter::is_set(self.store.gates(image, which, prefilter.words()), gate)
+        prefilter::is_set(self.store.gates(image, which, prefilter), gate)
     }
 
     /// Notes that the operator of the rule with this bit does not match a transformed value.

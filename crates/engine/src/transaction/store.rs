@@ -15,6 +15,7 @@ use super::budget::Budget;
 use super::strings::{Strings, Vacancy};
 use crate::limits::{Limit, Limits};
 use crate::policy::chains::{ChainId, Chains};
+use crate::policy::program::Watch;
 use crate::prefilter::classes::ClassSet;
 use crate::prefilter::{Prefilter, Scratch};
 use crate::transformations;
@@ -328,15 +329,30 @@ impl Store {
         image
     }
 
-    /// Works out which gates of a prefilter a string opens, unless that is known. `which` is 0 for the
-    /// prefilter of requests, 1 for that of responses.
+    /// The gates of a prefilter that a string opens, worked out unless they are known; empty if there is
+    /// no room for them. `which` is 0 for the prefilter of requests, 1 for that of responses.
     #[inline]
-    pub(crate) fn scan(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
+    pub(crate) fn gates(&mut self, id: StringId, which: usize, prefilter: &Prefilter) -> &[u64] {
         if !self.strings(id).is_scanned(id.index(), which) {
             self.scan_now(id, which, prefilter);
         }
+        self.strings(id).gates(id.index(), which, prefilter.words())
     }
 
+    /// Whether it is known that no rule of a watch has to test a string.
+    #[inline]
+    pub(crate) fn is_quiet(&self, id: StringId, watch: &Watch) -> bool {
+        id.is_kept() && self.kept.is_quiet(id.index(), watch)
+    }
+
+    /// Notes that none has to, if the string is kept. What is quiet stays so: gates are closed, never opened.
+    pub(crate) fn set_quiet(&mut self, id: StringId, watch: &Watch) {
+        if id.is_kept() && !self.anew {
+            self.kept.set_quiet(id.index(), watch);
+        }
+    }
+
+    #[inline(never)]
     fn scan_now(&mut self, id: StringId, which: usize, prefilter: &Prefilter) {
         let words = prefilter.words();
         if !id.is_kept() {
@@ -350,12 +366,6 @@ impl Store {
         strings.add_gates(id.index(), which, words, |text, classes, result| {
             prefilter.scan(text, classes, scratch, result);
         });
-    }
-
-    /// The gates a scanned string opens; empty if it was not scanned.
-    #[inline]
-    pub(crate) fn gates(&self, id: StringId, which: usize, words: usize) -> &[u64] {
-        self.strings(id).gates(id.index(), which, words)
     }
 
     /// Closes a gate of a scanned string: its rule was tried and does not match it.

@@ -1,10 +1,20 @@
 //! Distinct strings, each once, with what has been worked out about it: the kinds of bytes it has, its
 //! images under transformations, the gates of rules it opens.
 
+use crate::policy::program::Watch;
 use crate::prefilter::classes::{self, ClassSet};
 
 /// No row, no string.
 const NONE: u32 = u32::MAX;
+
+/// Pairs of a string and a watch remembered to be quiet.
+const QUIET: usize = 1 << 10;
+
+/// Where such a pair is noted.
+fn place_of((index, watch): (u32, usize)) -> usize {
+    let mixed = (watch as u64 >> 3 ^ u64::from(index) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 54) as usize % QUIET
+}
 
 /// A string.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +45,8 @@ pub(super) struct Strings {
     images: Vec<u32>,
     /// Results of the request's and the response's prefilter.
     gates: [Vec<u64>; 2],
+    /// Strings and addresses of watches of which none of the rules can match them: direct-mapped.
+    quiet: Vec<(u32, usize)>,
 }
 
 /// Where a text that is not there would be put in the table.
@@ -48,6 +60,7 @@ impl Strings {
         self.entries.clear();
         self.images.clear();
         self.gates.iter_mut().for_each(Vec::clear);
+        self.quiet.clear();
         if self.table.is_empty() {
             self.table.resize(256, 0);
         } else {
@@ -191,6 +204,24 @@ impl Strings {
     #[inline]
     pub(super) fn is_scanned(&self, index: u32, which: usize) -> bool {
         self.entries.get(index as usize).is_none_or(|entry| entry.gates.get(which) != Some(&NONE))
+    }
+
+    /// Whether it was noted that no rule of a watch can match a string.
+    #[inline]
+    pub(super) fn is_quiet(&self, index: u32, watch: &Watch) -> bool {
+        let pair = (index, std::ptr::from_ref(watch) as usize);
+        self.quiet.get(place_of(pair)) == Some(&pair)
+    }
+
+    /// Notes it. A policy does not move its watches, and strings that are kept belong to one policy.
+    pub(super) fn set_quiet(&mut self, index: u32, watch: &Watch) {
+        if self.quiet.is_empty() {
+            self.quiet.resize(QUIET, (0, 0));
+        }
+        let pair = (index, std::ptr::from_ref(watch) as usize);
+        if let Some(place) = self.quiet.get_mut(place_of(pair)) {
+            *place = pair;
+        }
     }
 
     /// Makes the row of a string's gates, which `scan` fills from the text and its kinds of bytes.
