@@ -207,7 +207,8 @@ fn build(hir: &Hir, captures: WhichCaptures) -> Result<meta::Regex, String> {
         .hybrid_cache_capacity(STATE_CACHE)
         // Dense automata cost load time and memory for speed that the prefilter already gives.
         .dfa(false)
-        .onepass(false);
+        .onepass(false)
+        .auto_prefilter(false);
     meta::Builder::new().configure(config).build_from_hir(hir).map_err(|error| match error.size_limit() {
         Some(limit) => format!("the compiled pattern exceeds {limit} bytes"),
         None => error.to_string(),

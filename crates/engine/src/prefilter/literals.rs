@@ -8,6 +8,10 @@
 //! a second time as if such *fillers* were absent; the bytes that a filler needs then satisfy the
 //! clauses as well: a value has `cat`, or a quote or a backslash.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::classes;
@@ -49,8 +53,11 @@ struct Known {
 
 /// The clauses of a pattern, best first; none if nothing useful is known.
 pub(crate) fn clauses_of(hir: &Hir) -> Vec<Clause> {
-    let mut clauses = Reading { leaves_out_fillers: false }.know(hir).into_clauses();
-    clauses.extend(Reading { leaves_out_fillers: true }.know(hir).into_clauses());
+    let without_fillers = Reading::new(true);
+    let mut clauses = without_fillers.know(hir).into_clauses();
+    if without_fillers.has_left_out.get() {
+        clauses.extend(Reading::new(false).know(hir).into_clauses());
+    }
     choose(clauses)
 }
 
@@ -89,21 +96,20 @@ fn is_useful(clause: &Clause) -> bool {
 /// Cuts literals to their rarest window and drops those that contain another one.
 fn shorten(clause: Clause) -> Clause {
     let mut literals: Clause = clause.into_iter().map(rarest_window).collect();
-    literals.sort_unstable();
-    literals.dedup();
-    if literals.len() > 600 {
-        return literals;
+    literals.sort_unstable_by_key(Vec::len);
+    let mut kept: BTreeSet<Vec<u8>> = BTreeSet::new();
+    for literal in literals {
+        // None that is kept begins another one, so of those up to a text in order only the last can begin it.
+        let contains_kept = (0..literal.len()).any(|start| {
+            let rest = &literal[start..];
+            let last = kept.range::<[u8], _>((Bound::Unbounded, Bound::Included(rest))).next_back();
+            last.is_some_and(|other| rest.starts_with(other))
+        });
+        if !contains_kept {
+            kept.insert(literal);
+        }
     }
-    let kept: Clause = literals
-        .iter()
-        .filter(|literal| {
-            !literals.iter().any(|other| {
-                other.len() < literal.len() && !other.is_empty() && memchr::memmem::find(literal, other).is_some()
-            })
-        })
-        .cloned()
-        .collect();
-    kept
+    kept.into_iter().collect()
 }
 
 fn rarest_window(literal: Vec<u8>) -> Vec<u8> {
@@ -184,9 +190,15 @@ fn or_one_of(mut clause: Clause, bytes: &[u8]) -> Clause {
 struct Reading {
     /// What may be absent and needs rare punctuation is taken to be absent.
     leaves_out_fillers: bool,
+    /// Whether something was.
+    has_left_out: Cell<bool>,
 }
 
 impl Reading {
+    fn new(leaves_out_fillers: bool) -> Reading {
+        Reading { leaves_out_fillers, has_left_out: Cell::new(false) }
+    }
+
     fn know(&self, hir: &Hir) -> Known {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => Known::exactly(vec![Vec::new()]),
@@ -205,6 +217,7 @@ impl Reading {
             && self.leaves_out_fillers
             && let Some(unless) = known.fillers()
         {
+            self.has_left_out.set(true);
             return Known { unless, ..Known::exactly(vec![Vec::new()]) };
         }
         match (min, max) {
