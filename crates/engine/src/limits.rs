@@ -31,7 +31,7 @@ pub struct Limits {
     pub variables: usize,
     /// Each run of a rule's script.
     pub script: ScriptLimits,
-    /// Buffers kept for later transactions.
+    /// Buffers that each thread keeps for later transactions: as many as it is in the middle of at a time.
     pub pooled_transactions: usize,
     /// Bytes a kept buffer may hold on to.
     pub pooled_bytes: usize,

@@ -32,7 +32,7 @@ use crate::error::{CompileError, LoadError};
 use crate::limits::Limits;
 use crate::loader::FileLoader;
 use crate::operators::{Resolver, Rx};
-use crate::transaction::State;
+use crate::transaction::{State, Tools};
 use compile::Compiled;
 use pool::Pool;
 
@@ -157,6 +157,16 @@ impl Policy {
     /// Buffers of an earlier transaction, or new ones.
     pub(crate) fn take_state(&self) -> Box<State> {
         self.pool.take()
+    }
+
+    /// What a transaction needs while it runs a phase.
+    pub(crate) fn take_tools(&self) -> Box<Tools> {
+        self.pool.take_tools()
+    }
+
+    /// Keeps it for the next one.
+    pub(crate) fn keep_tools(&self, tools: Box<Tools>) {
+        self.pool.keep_tools(tools);
     }
 
     /// Keeps the buffers of a finished transaction.

@@ -1,12 +1,13 @@
-//! Buffers of finished transactions, for later ones.
+//! Buffers of finished transactions, for later ones, and what transactions share while they run.
 //!
 //! Threads have places of their own as far as there are enough, so that they neither wait for each other
-//! nor move buffers between processors.
+//! nor move buffers between processors. A thread may be in the middle of many transactions, each waiting
+//! for its client or its server, but runs a phase of one of them at a time.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use crate::transaction::State;
+use crate::transaction::{State, Tools};
 
 /// Places for threads.
 const PLACES: usize = 16;
@@ -23,6 +24,7 @@ pub(super) struct Pool {
 struct Place {
     #[allow(clippy::vec_box, reason = "a transaction takes and returns the box as it is")]
     states: Mutex<Vec<Box<State>>>,
+    tools: Mutex<Option<Box<Tools>>>,
 }
 
 impl Pool {
@@ -32,12 +34,23 @@ impl Pool {
         kept.unwrap_or_default()
     }
 
-    /// Keeps buffers, unless there are `most` of them already.
+    /// Keeps buffers, unless the thread has `most` of them already.
     pub(super) fn keep(&self, state: Box<State>, most: usize) {
         let mut states = self.place().states.lock().unwrap_or_else(PoisonError::into_inner);
-        if states.len() < most.div_ceil(PLACES) {
+        if states.len() < most {
             states.push(state);
         }
+    }
+
+    /// The thread's tools, or new ones.
+    pub(super) fn take_tools(&self) -> Box<Tools> {
+        let kept = self.place().tools.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.unwrap_or_default()
+    }
+
+    /// Keeps tools for the thread's next transaction.
+    pub(super) fn keep_tools(&self, tools: Box<Tools>) {
+        *self.place().tools.lock().unwrap_or_else(PoisonError::into_inner) = Some(tools);
     }
 
     fn place(&self) -> &Place {

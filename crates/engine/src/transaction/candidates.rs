@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use super::State;
-use super::plans::Plans;
 use super::store::StringId;
 use crate::policy::Policy;
 use crate::policy::chains::Chains;
@@ -46,7 +45,6 @@ pub(super) struct Candidates {
     hits: Vec<Hit>,
     /// The bit of the first rule of the phase.
     first_bit: usize,
-    plans: Plans,
 }
 
 impl Candidates {
@@ -203,7 +201,7 @@ impl State {
         seen: Seen,
         image: StringId,
     ) -> bool {
-        let mut plans = std::mem::take(&mut self.candidates.plans);
+        let mut plans = std::mem::take(&mut self.store.tools.get_or_insert_default().plans);
         let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
         let mut quiet = true;
         for way in &plan.ways {
@@ -219,7 +217,7 @@ impl State {
                 }
             }
         }
-        self.candidates.plans = plans;
+        self.store.tools.get_or_insert_default().plans = plans;
         quiet
     }
 }

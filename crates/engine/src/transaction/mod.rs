@@ -27,6 +27,7 @@ mod secrets;
 mod secrets_trace;
 pub(crate) mod store;
 mod strings;
+mod tools;
 mod traced;
 mod traced_effects;
 
@@ -53,6 +54,7 @@ use recorder::Recorder;
 use report::Reports;
 pub use secrets::Secrets;
 use store::Store;
+pub(crate) use tools::Tools;
 
 /// What the caller knows of a transaction before the request: the engine has no clock and no sockets.
 #[derive(Debug, Clone)]
@@ -479,8 +481,12 @@ impl State {
     }
 
     fn run_phase(&mut self, policy: &Policy, phase: u8) -> Option<Intervention> {
+        self.store.tools = Some(policy.take_tools());
         let intervention =
             if self.plain { self.run_phase_plainly(policy, phase) } else { self.run_phase_quickly(policy, phase) };
+        if let Some(tools) = self.store.tools.take() {
+            policy.keep_tools(tools);
+        }
         self.keep_collections();
         // What the phase declared secret is masked in all findings so far.
         self.mask_findings(policy);

@@ -13,11 +13,12 @@ use parapet_seclang::ast::Transformation;
 
 use super::budget::Budget;
 use super::strings::{Strings, Vacancy};
+use super::tools::Tools;
 use crate::limits::{Limit, Limits};
 use crate::policy::chains::{ChainId, Chains};
 use crate::policy::program::Watch;
+use crate::prefilter::Prefilter;
 use crate::prefilter::classes::ClassSet;
-use crate::prefilter::{Prefilter, Scratch};
 use crate::transformations;
 
 /// Marks spans and strings that are kept between transactions.
@@ -86,7 +87,8 @@ pub(crate) struct Store {
     anew: bool,
     seed: u64,
     scratch: Vec<u8>,
-    scans: [Scratch; 2],
+    /// Present while a phase runs.
+    pub(crate) tools: Option<Box<Tools>>,
 }
 
 impl Store {
@@ -361,7 +363,8 @@ impl Store {
             }
             self.budget.read(self.span(id).len());
         }
-        let Some(scratch) = self.scans.get_mut(which) else { return };
+        let tools = self.tools.get_or_insert_default();
+        let Some(scratch) = tools.scans.get_mut(which) else { return };
         let strings = if id.is_kept() { &mut self.kept } else { &mut self.own };
         strings.add_gates(id.index(), which, words, |text, classes, result| {
             prefilter.scan(text, classes, scratch, result);

@@ -8,12 +8,12 @@ use crate::prefilter::classes::{self, ClassSet};
 const NONE: u32 = u32::MAX;
 
 /// Pairs of a string and a watch remembered to be quiet.
-const QUIET: usize = 1 << 10;
+const QUIET: usize = 1 << 9;
 
 /// Where such a pair is noted.
 fn place_of((index, watch): (u32, usize)) -> usize {
     let mixed = (watch as u64 >> 3 ^ u64::from(index) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 54) as usize % QUIET
+    (mixed >> 55) as usize % QUIET
 }
 
 /// A string.
