@@ -7,6 +7,7 @@ mod banner;
 mod front;
 mod parts;
 pub mod plan;
+mod reload;
 pub mod roles;
 mod sample_site;
 
@@ -82,7 +83,8 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
     let parts = parts::open(&plan, identity.as_ref(), peers.as_ref(), live.clone(), &data_dir).await?;
     let kept = Kept::of(&parts);
     let pipeline = Pipeline::start(plan.config.pipeline.clone(), parts).await?;
-    let gateway = open_gateway(&plan, &pipeline, &data_dir).await?;
+    let policies = plan.policy.clone().map(|policy| Arc::new(PolicySet::new(policy)));
+    let gateway = open_gateway(&plan, policies.clone(), &pipeline, &data_dir).await?;
     let traffic = gateway.as_ref().map(|gateway| Arc::new(gateway.traffic()) as Arc<dyn TrafficSource>);
     let front = Inside {
         plan: &plan,
@@ -115,7 +117,11 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
     let (stop_listener, listener_stopping) = watch::channel(false);
     let listener = tokio::spawn(listener.run(listener_stopping));
     let gateway = gateway.map(|gateway| tokio::spawn(gateway.run(stopping)));
+    let reloading = policies.map(|policies| tokio::spawn(reload::on_hangup(plan.config.clone(), policies)));
     wait_for_signal().await?;
+    if let Some(reloading) = reloading {
+        reloading.abort();
+    }
     tracing::info!("stopping: finishing requests in flight, then draining the pipeline");
     stop.send_replace(true);
     if let Some(gateway) = gateway {
@@ -150,9 +156,13 @@ async fn open_identity(plan: &Plan) -> Result<Option<Arc<Identity>>> {
     Ok(Some(Arc::new(Identity::open(&plan.config.identity).await?)))
 }
 
-async fn open_gateway(plan: &Plan, pipeline: &Running, data_dir: &Path) -> Result<Option<Gateway>> {
-    let (Some(policy), Some(sink)) = (&plan.policy, pipeline.sink()) else { return Ok(None) };
-    let policies = Arc::new(PolicySet::new(policy.clone()));
+async fn open_gateway(
+    plan: &Plan,
+    policies: Option<Arc<PolicySet>>,
+    pipeline: &Running,
+    data_dir: &Path,
+) -> Result<Option<Gateway>> {
+    let (Some(policies), Some(sink)) = (policies, pipeline.sink()) else { return Ok(None) };
     let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
     let gateway = Gateway::new(plan.config.gateway.clone(), policies, sink).map_err(all_of)?;
     Ok(Some(gateway.sharing_collections(state)))
