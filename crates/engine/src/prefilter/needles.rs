@@ -28,6 +28,9 @@ const LENGTHS: [usize; 4] = [2, 3, 4, 6];
 const PAIR: usize = 0;
 /// Bits of a key that hold its bytes; its kind stands above them.
 const KEY_BITS: u32 = 48;
+/// For each kind which of the last eight bytes of a text are the key, and the kind's bits.
+const KEYS: [(u64, u64); 4] =
+    [(0xffff, 0), (0xff_ffff, 1 << KEY_BITS), (0xffff_ffff, 2 << KEY_BITS), ((1 << KEY_BITS) - 1, 3 << KEY_BITS)];
 
 /// All literals, filed.
 pub(crate) struct Needles {
@@ -72,7 +75,12 @@ pub(crate) struct Seen {
     /// For each literal the number of the last text that it was found in.
     texts: Vec<u32>,
     text: u32,
+    /// Keys under which nothing is left to find, each with the number of the text: direct-mapped.
+    exhausted: Vec<(u64, u32)>,
 }
+
+/// Keys remembered to be exhausted.
+const EXHAUSTED: usize = 64;
 
 impl Seen {
     fn begin(&mut self, literals: usize) {
@@ -82,14 +90,25 @@ impl Seen {
             self.texts.resize(literals, 0);
             self.text = 1;
         }
+        self.exhausted.resize(EXHAUSTED, (0, 0));
+    }
+
+    #[inline]
+    fn is_exhausted(&self, key: u64) -> bool {
+        self.exhausted.get(key_bit(key) % EXHAUSTED) == Some(&(key, self.text))
+    }
+
+    fn exhaust(&mut self, key: u64) {
+        if let Some(place) = self.exhausted.get_mut(key_bit(key) % EXHAUSTED) {
+            *place = (key, self.text);
+        }
     }
 }
 
 /// The key of a kind that ends a text, given its last eight bytes.
 #[inline]
 fn key_of(kind: usize, last: u64) -> u64 {
-    let bytes = u64::MAX >> (64 - 8 * LENGTHS[kind]);
-    last & bytes | (kind as u64) << KEY_BITS
+    last & KEYS[kind % 4].0 | KEYS[kind % 4].1
 }
 
 /// The bit of a key in the bitmap.
@@ -229,14 +248,22 @@ impl Needles {
     /// Compares the literals filed under a key whose last byte is at `at`.
     #[inline(never)]
     fn compare(&self, key: u64, last: u64, value: &[u8], at: usize, seen: &mut Seen, sink: &mut impl FnMut(&[Owner])) {
+        if seen.is_exhausted(key) {
+            return;
+        }
         let range = self.find(key);
         let filed = self.filed.get(range.clone()).unwrap_or_default();
+        let mut left = 0;
         for (filed, known) in filed.iter().zip(seen.texts.get_mut(range).unwrap_or_default()) {
             if last & filed.mask == filed.tail && *known != seen.text && self.is_here(filed, value, at) {
                 *known = seen.text;
                 let (begin, end) = filed.owners;
                 sink(self.owners.get(begin as usize..end as usize).unwrap_or_default());
             }
+            left += usize::from(*known != seen.text);
+        }
+        if left == 0 {
+            seen.exhaust(key);
         }
     }
 
