@@ -117,11 +117,7 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
     let (stop_listener, listener_stopping) = watch::channel(false);
     let listener = tokio::spawn(listener.run(listener_stopping));
     let gateway = gateway.map(|gateway| tokio::spawn(gateway.run(stopping)));
-    let reloading = policies.map(|policies| tokio::spawn(reload::on_hangup(plan.config.clone(), policies)));
-    wait_for_signal().await?;
-    if let Some(reloading) = reloading {
-        reloading.abort();
-    }
+    wait_to_stop(&plan, policies).await?;
     tracing::info!("stopping: finishing requests in flight, then draining the pipeline");
     stop.send_replace(true);
     if let Some(gateway) = gateway {
@@ -175,12 +171,17 @@ fn install_metrics() -> Result<PrometheusHandle> {
     Ok(handle)
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// Waits until the process is told to stop; meanwhile takes up changed rules when it is told to.
+async fn wait_to_stop(plan: &Plan, policies: Option<Arc<PolicySet>>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let reloading = policies.map(|policies| tokio::spawn(reload::on_hangup(plan.config.clone(), policies)));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+    if let Some(reloading) = reloading {
+        reloading.abort();
     }
     Ok(())
 }
