@@ -119,7 +119,7 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
         config.roles.check_stream(section, writer, reader, stream.as_ref()?.is_shared())
     }));
     if config.roles.has(Role::Router) {
-        errors.extend(check_script(&config.pipeline));
+        errors.extend(classification(&config.pipeline).err().into_iter().flatten());
     }
     errors.extend(config.roles.check_peers(!config.peers.urls.is_empty()));
     if let Err(found) = config.peers.validate() {
@@ -133,13 +133,15 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     }
 }
 
-/// What is wrong with the operator's classification script, if there is one.
-fn check_script(pipeline: &parapet_pipeline::Config) -> Vec<ConfigError> {
-    let Err(error) = Classification::open(pipeline.classification.clone(), pipeline.severity.clone()) else {
-        return Vec::new();
-    };
+/// The configured classification, with the operator's script if there is one.
+///
+/// # Errors
+/// Everything that is wrong with the script.
+pub fn classification(pipeline: &parapet_pipeline::Config) -> Result<Arc<Classification>, Vec<ConfigError>> {
     let place = "pipeline.classification.script";
-    error.0.into_iter().map(|message| ConfigError { place: place.to_owned(), message, hint: None }).collect()
+    let error = |message| ConfigError { place: place.to_owned(), message, hint: None };
+    Classification::open(pipeline.classification.clone(), pipeline.severity.clone())
+        .map_err(|found| found.0.into_iter().map(error).collect())
 }
 
 /// An error of a room, placed in its section unless it names the section itself.
