@@ -2,33 +2,18 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
-use parapet_scenarios::skip;
+use parapet_scenarios::{skip, wait_for};
 use parapet_services::Redis;
 use serde_json::{Value, json};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 const NAME: &str = "roles_in_processes_of_their_own_do_together_what_one_process_does";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const DEADLINE: Duration = Duration::from_secs(30);
 
 fn streams(redis: &Redis) -> String {
     let address = redis.address();
     ["realtime", "analytics"]
         .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
         .concat()
-}
-
-fn wait_for<T: PartialEq + std::fmt::Debug>(what: &str, look: impl Fn() -> T, wanted: &T) {
-    let start = Instant::now();
-    loop {
-        let found = look();
-        if found == *wanted {
-            return;
-        }
-        assert!(start.elapsed() < DEADLINE, "{what} did not come about: {found:?}, not {wanted:?}");
-        sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

@@ -95,6 +95,23 @@ pub enum Command {
     ///
     /// Exit codes: 0 all records were read, 1 some were not, 2 wrong configuration or arguments.
     Route(RouteOptions),
+    /// Show where every event is: of each running process, hop by hop, what came in, what went on, what was
+    /// dropped and why, and which of the producers' numbers are missing.
+    ///
+    /// Asks the process that runs with this data directory (as the same user), and those of `peers.urls`.
+    /// Exit codes: 0 every account adds up and nothing is lost, 1 it does not, something is lost, or a
+    /// process does not answer, 2 wrong configuration or arguments.
+    Ledger {
+        /// Settings; `[peers]` has the token.
+        #[command(flatten)]
+        settings: Settings,
+        /// Ask the process that listens here, and no other; may be given several times.
+        #[arg(long, value_name = "URL")]
+        url: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Manage accounts.
     User {
         /// What to do.

@@ -4,7 +4,7 @@
 //! own alert and raises no second one, in this process or after a crash.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use parapet_event::{Alert, AlertState, AttackClass, SecurityEvent};
+use parapet_event::{Alert, AlertState, AttackClass, SecurityEvent, TrackReason};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -123,6 +123,9 @@ pub(crate) fn raise(event: &SecurityEvent, now: DateTime<Utc>) -> Alert {
 
 /// "SQL injection from 203.0.113.9 blocked at shop (rule 942100)".
 fn title(event: &SecurityEvent) -> String {
+    if let (Some(TrackReason::EventsLost(_)), Some(finding)) = (&event.track_reason, event.findings.first()) {
+        return format!("Events were lost: {}", finding.message);
+    }
     let what = event.attack_type.map_or("Attack", class_name);
     let rule = event.rule_id.as_ref().map(|id| format!(" (rule {id})")).unwrap_or_default();
     let outcome = match event.action {

@@ -64,4 +64,6 @@ pub struct AnalyticsParts {
     pub stream: Arc<dyn EventStream>,
     /// History of events.
     pub store: Arc<dyn EventStore>,
+    /// Stream of the real-time track, to report losses to, if this process can reach it.
+    pub reports: Option<Arc<dyn EventStream>>,
 }

@@ -13,7 +13,7 @@
 use crate::alert::{OpenAlerts, raise};
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::delivery::{self, Dispatcher, Report};
-use crate::ledger::{EventLedger, Hop};
+use crate::ledger::{EventLedger, Hop, Numbers};
 use crate::resume::{self, Resumed};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -81,6 +81,8 @@ pub(crate) struct RealTime {
     pub(crate) dead: DeadLetter,
     pub(crate) ledger: Arc<EventLedger>,
     pub(crate) hop: Arc<Hop>,
+    /// What the track saw of the producers' numbers.
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 impl RealTime {
@@ -137,6 +139,7 @@ impl Desk<'_> {
 
     async fn process(&mut self, reader: &mut Reader, entries: Vec<Entry>) -> Result<(), Stopped> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        self.track.numbers.saw(entries.iter().map(|entry| &*entry.event));
         let mut changes = Changes::default();
         for Entry { event, .. } in entries {
             let severe = event.severity.get() >= self.track.config.alert_severity;

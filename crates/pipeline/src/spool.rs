@@ -9,6 +9,7 @@
 //! On shutdown the queue is drained into the stream. What cannot be written by the deadline goes to
 //! the dead letter file.
 
+use crate::chain::Chain;
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{EventLedger, Hop};
 use crate::stage::{GivenUp, Stage};
@@ -66,7 +67,6 @@ pub struct Spool {
     /// until the queue is below three quarters of both, so that the gateway does not flap.
     full: AtomicBool,
     ready: Notify,
-    ledger: Arc<EventLedger>,
     gateway: Arc<Hop>,
     hop: Arc<Hop>,
 }
@@ -87,17 +87,9 @@ impl Queue {
 }
 
 impl Spool {
-    pub(crate) fn new(config: Config, ledger: Arc<EventLedger>) -> Self {
+    pub(crate) fn new(config: Config, ledger: &EventLedger) -> Self {
         let (gateway, hop) = (ledger.hop("gateway"), ledger.hop("spool"));
-        Spool {
-            config,
-            queue: Mutex::default(),
-            full: AtomicBool::new(false),
-            ready: Notify::new(),
-            ledger,
-            gateway,
-            hop,
-        }
+        Spool { config, queue: Mutex::default(), full: AtomicBool::new(false), ready: Notify::new(), gateway, hop }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -112,18 +104,6 @@ impl Spool {
     fn no_room(&self, queue: &Queue, bytes: usize) -> bool {
         queue.events.len() >= self.config.events_max.get()
             || (!queue.events.is_empty() && queue.bytes + bytes > self.config.bytes_max.get())
-    }
-
-    fn lost_in_queue(&self, events: &[SecurityEvent]) {
-        for event in events {
-            self.ledger.dropped_before_router(&event.origin);
-        }
-        self.hop.dropped("full", events.len() as u64);
-    }
-
-    fn refuse(&self, reason: &str, event: &SecurityEvent) {
-        self.ledger.dropped_before_router(&event.origin);
-        self.gateway.dropped(reason, 1);
     }
 
     /// Takes up to `max` events, oldest first.
@@ -150,20 +130,21 @@ impl Spool {
         dead: DeadLetter,
         stage: Stage,
     ) {
-        let writer = Writer { spool: &self, stream: &*stream, readers: &readers, dead: &dead, stage: &stage };
+        let (readers, dead, stage) = (&readers, &dead, &stage);
+        let mut writer = Writer { spool: &self, stream: &*stream, readers, dead, stage, chain: Chain::default() };
         loop {
             let draining = stage.is_draining();
             if draining {
                 self.lock().closed = true;
             }
-            let batch = self.take(self.config.batch_max.get());
+            let mut batch = self.take(self.config.batch_max.get());
             match (batch.is_empty(), draining) {
                 (true, true) => return,
                 (true, false) => tokio::select! {
                     () = self.ready.notified() => {}
                     () = stage.draining() => {}
                 },
-                (false, _) => writer.write(&batch).await,
+                (false, _) => writer.write(&mut batch).await,
             }
         }
     }
@@ -173,21 +154,19 @@ impl EventSink for Spool {
     fn submit(&self, event: SecurityEvent) {
         self.gateway.produced(1);
         let bytes = weight(&event);
-        let mut pushed_out = Vec::new();
+        let mut pushed_out = 0;
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
-            return self.refuse("closed", &event);
+            return self.gateway.dropped("closed", 1);
         }
         if self.no_room(&queue, bytes) {
             if self.config.when_full == WhenFull::FailClosed {
                 drop(queue);
-                return self.refuse("full", &event);
+                return self.gateway.dropped("full", 1);
             }
-            while self.no_room(&queue, bytes)
-                && let Some(oldest) = queue.pop()
-            {
-                pushed_out.push(oldest);
+            while self.no_room(&queue, bytes) && queue.pop().is_some() {
+                pushed_out += 1;
             }
         }
         queue.events.push_back((bytes, event));
@@ -198,7 +177,7 @@ impl EventSink for Spool {
         self.hop.produced(1);
         drop(queue);
         self.gateway.delivered(1);
-        self.lost_in_queue(&pushed_out);
+        self.hop.dropped("full", pushed_out);
         self.ready.notify_one();
     }
 
@@ -214,17 +193,18 @@ struct Writer<'a> {
     readers: &'a [Arc<Hop>],
     dead: &'a DeadLetter,
     stage: &'a Stage,
+    chain: Chain,
 }
 
 impl Writer<'_> {
-    async fn write(&self, batch: &[Arc<SecurityEvent>]) {
+    async fn write(&mut self, batch: &mut [Arc<SecurityEvent>]) {
         match self.append(batch).await {
             Ok(()) => {}
             Err(GivenUp::Stopped) => self.bury(batch, "not written before the shutdown deadline").await,
             // One event spoils the batch, for example by its size: find it by writing one at a time.
             Err(GivenUp::Refused(_)) => {
                 for event in batch {
-                    let one = std::slice::from_ref(event);
+                    let one = std::slice::from_mut(event);
                     match self.append(one).await {
                         Ok(()) => {}
                         Err(GivenUp::Stopped) => self.bury(one, "not written before the shutdown deadline").await,
@@ -235,8 +215,10 @@ impl Writer<'_> {
         }
     }
 
-    async fn append(&self, batch: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn append(&mut self, batch: &mut [Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+        self.chain.link(batch);
         self.stage.insist(|| self.stream.append(batch)).await?;
+        self.chain.appended(batch);
         let events = batch.len() as u64;
         self.readers.iter().for_each(|hop| hop.produced(events));
         self.spool.hop.delivered(events);
@@ -248,9 +230,6 @@ impl Writer<'_> {
         let kept = self.dead.bury(letters).await;
         if let Err(error) = &kept {
             tracing::error!(%error, events = events.len(), reason, "events are lost: no dead letter could be written");
-        }
-        for event in events {
-            self.spool.ledger.dropped_before_router(&event.origin);
         }
         self.spool.hop.dropped(if kept.is_ok() { "dead letter" } else { "lost" }, events.len() as u64);
     }
@@ -286,7 +265,7 @@ mod tests {
     fn spool(events_max: usize, when_full: WhenFull) -> (Spool, Arc<EventLedger>) {
         let ledger = Arc::new(EventLedger::new());
         let config = Config { events_max: NonZeroUsize::new(events_max).unwrap(), when_full, ..Config::default() };
-        (Spool::new(config, ledger.clone()), ledger)
+        (Spool::new(config, &ledger), ledger)
     }
 
     fn sequences(events: &[Arc<SecurityEvent>]) -> Vec<u64> {

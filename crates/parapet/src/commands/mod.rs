@@ -4,6 +4,7 @@
 mod crs;
 mod explain;
 mod import;
+mod ledger;
 mod log;
 mod plugins;
 mod progress;
@@ -45,6 +46,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Crs { command } => crs::run(command),
         Command::Explain(options) => explain::run(&options),
         Command::Import { files, format, json } => import::run(&files, format.into(), json),
+        Command::Ledger { settings, url, json } => ledger::run(&settings, url, json),
         Command::Route(options) => route::run(&options),
         Command::User { command } => user::run(command),
         Command::Plugins { json } => plugins::list(json),

@@ -209,6 +209,7 @@ fn in_words(reason: &TrackReason) -> String {
         TrackReason::ScannerUserAgent(name) => format!("scanner {}", printable(name.as_bytes())),
         TrackReason::CriticalRule(id) => format!("critical rule {id}"),
         TrackReason::Script(reason) => format!("script: {}", printable(reason.as_bytes())),
+        TrackReason::EventsLost(events) => format!("report of {events} lost events"),
         TrackReason::Default => "no other rule applies".to_owned(),
     }
 }

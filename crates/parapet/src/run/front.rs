@@ -108,8 +108,8 @@ impl Inside<'_> {
         Node {
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(self.problems()),
-            peers: self.plan.config.peers.token.clone().map(|token| PeerApi {
-                token,
+            peers: Some(PeerApi {
+                token: self.plan.config.peers.token.clone(),
                 status: Arc::new(self.status()),
                 events: self.kept.events.clone(),
                 alerts: self.kept.alerts.clone(),
@@ -141,6 +141,7 @@ impl Inside<'_> {
             sites: sites.clone(),
             traffic: traffic.as_ref().map(|traffic| traffic.totals()),
             ledger: ledger.snapshot(),
+            workers: ledger.workers(),
             problems: health.problems(),
         }
     }

@@ -26,7 +26,7 @@ use parapet_ports::registry::Place;
 use parapet_ports::{LiveFeed, TrafficSource};
 use plan::Plan;
 use sample_site::SampleSite;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -99,6 +99,7 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
         started,
     };
     let listener = Server::bind(plan.config.console.clone(), front.front()?).await?;
+    let listener = listener.with_socket(&local_socket(&data_dir));
     let credential = match &identity {
         Some(identity) if plan.config.roles.has(Role::Console) => identity.bootstrap().await?,
         _ => None,
@@ -107,6 +108,7 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
         roles: &plan.config.roles,
         gateway: &gateway.as_ref().map(Gateway::addresses).unwrap_or_default(),
         listener: listener.address(),
+        secure: plan.config.console.tls.is_some(),
         rules: plan.policy.as_ref().map(|policy| (policy.rule_count(), policy.hash())),
         sources: plan.source_names(),
         credential: credential.as_ref(),
@@ -136,6 +138,11 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
         identity.close().await;
     }
     Ok(())
+}
+
+/// Where a process answers commands on this machine.
+pub fn local_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("run/parapet.sock")
 }
 
 /// Makes the data directory and the name of this process among the members of the streams' groups.

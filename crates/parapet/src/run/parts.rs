@@ -27,9 +27,12 @@ pub async fn open(
     let has = |role| plan.config.roles.has(role);
     let router = has(Role::Router);
     let spool = stream(&*plan.spool, "spool", has(Role::Gateway) || router, data_dir).await?;
-    let realtime = stream(&*plan.realtime, "realtime", has(Role::Realtime) || router, data_dir).await?;
+    // Whoever keeps the history reports what was lost on the way there, which is for the alerts.
+    let reports = has(Role::Analytics) && plan.realtime.is_shared();
+    let realtime = stream(&*plan.realtime, "realtime", has(Role::Realtime) || router || reports, data_dir).await?;
     let analytics = stream(&*plan.analytics, "analytics", has(Role::Analytics) || router, data_dir).await?;
     let store = if has(Role::Analytics) { Some(plan.store.open(&place(data_dir, "store")).await?) } else { None };
+    let reports = realtime.clone().filter(|_| reports);
     let events = store.clone().or_else(|| peers.map(Peers::events));
     Ok(Parts {
         intake: match &spool {
@@ -50,7 +53,7 @@ pub async fn open(
             }
             _ => None,
         },
-        analytics: analytics.zip(store).map(|(stream, store)| AnalyticsParts { stream, store }),
+        analytics: analytics.zip(store).map(|(stream, store)| AnalyticsParts { stream, store, reports }),
         live,
         directory: data_dir.join("pipeline"),
     })

@@ -145,7 +145,7 @@ pub fn classification(pipeline: &parapet_pipeline::Config) -> Result<Arc<Classif
 }
 
 /// An error of a room, placed in its section unless it names the section itself.
-fn in_section(section: &str, error: &impl std::fmt::Display) -> ConfigError {
+pub fn in_section(section: &str, error: &impl std::fmt::Display) -> ConfigError {
     let text = error.to_string();
     match text.split_once(": ") {
         Some((place, message)) if place.starts_with(section) => {

@@ -38,6 +38,7 @@ mod transaction;
 
 use chrono::{DateTime, Utc};
 use error_log::ErrorLog;
+pub(crate) use identity::event_id;
 use native::Native;
 use parapet_event::SecurityEvent;
 use serde::Deserialize;

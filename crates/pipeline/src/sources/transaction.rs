@@ -106,7 +106,7 @@ impl Transaction<'_> {
             schema: SecurityEvent::SCHEMA,
             id,
             timestamp,
-            origin: Origin { instance: Ulid::nil(), worker: 0, sequence: 0 },
+            origin: Origin::new(Ulid::nil(), 0, 0),
             site: String::new(),
             client_ip,
             client_port: self.client_port,

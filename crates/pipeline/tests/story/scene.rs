@@ -82,7 +82,7 @@ impl World {
                 channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
                 events: Some(self.store.clone()),
             }),
-            analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone() }),
+            analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone(), reports: None }),
             live: self.live.clone(),
             directory: self.directory.path().join("pipeline"),
         }
@@ -159,7 +159,7 @@ pub(crate) fn attack(sequence: u64) -> SecurityEvent {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::generate(),
         timestamp: Utc::now(),
-        origin: Origin { instance: Ulid::from_parts(1, 1), worker: 0, sequence },
+        origin: Origin::new(Ulid::from_parts(1, 1), 0, sequence),
         site: "shop".into(),
         client_ip: [10, a, b, c].into(),
         client_port: 50_000,

@@ -204,6 +204,10 @@ impl EventStream for Switched {
         self.inner.name()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
         if self.off.load(Ordering::SeqCst) {
             self.refused.notify_one();
@@ -218,5 +222,9 @@ impl EventStream for Switched {
 
     async fn lag(&self, group: &str) -> Result<Lag, PortError> {
         self.inner.lag(group).await
+    }
+
+    async fn readers(&self, group: &str) -> Result<usize, PortError> {
+        self.inner.readers(group).await
     }
 }

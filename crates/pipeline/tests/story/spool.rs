@@ -3,6 +3,7 @@
 use crate::scene::{World, assert_adds_up, attack, eventually, sequences, sink, submit};
 use crate::seams::Switched;
 use parapet_ports::{EventSink, Ledger};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -41,8 +42,13 @@ async fn a_full_spool_drops_the_oldest_counts_them_and_explains_the_gap() {
     assert_eq!(arrived, [1, 2].into_iter().chain(53..=152).collect::<Vec<_>>());
     let snapshot = assert_adds_up(&*ledger);
     assert_eq!(snapshot["spool"].dropped["full"], 50);
-    assert_eq!(snapshot["sequence"].dropped.get("dropped by the spool"), Some(&50));
-    assert_eq!(snapshot["sequence"].dropped.get("gap"), None);
+    for hop in ["router", "track:realtime", "track:analytics"] {
+        assert_eq!(
+            snapshot[&format!("sequence:{hop}")].dropped,
+            BTreeMap::from([("left out before".into(), 50)]),
+            "{hop}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

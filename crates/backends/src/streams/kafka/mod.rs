@@ -148,6 +148,11 @@ impl EventStream for KafkaStream {
         let seat = self.seats.lock().await.get(group).and_then(Weak::upgrade);
         lag::ask(&self.name, &self.config, &self.topic, group, seat).await
     }
+
+    async fn readers(&self, group: &str) -> Result<usize, PortError> {
+        let seat = self.seats.lock().await.get(group).and_then(Weak::upgrade);
+        lag::readers(&self.name, &self.config, &self.topic, group, seat).await
+    }
 }
 
 #[cfg(test)]
