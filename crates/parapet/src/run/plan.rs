@@ -18,7 +18,7 @@ pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
 /// States of all rooms.
 pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES, parapet_backends::STATES];
 /// Sources of all rooms.
-pub const SOURCES: &[&[Plugin<dyn EventSource>]] = &[parapet_intake::SOURCES];
+pub const SOURCES: &[&[Plugin<dyn EventSource>]] = &[parapet_intake::SOURCES, parapet_backends::SOURCES];
 /// Channels of all rooms.
 pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
 
@@ -34,15 +34,15 @@ pub struct Plan {
     /// Logs of other WAFs, by name.
     pub sources: Vec<(String, Box<dyn Ready<dyn EventSource>>)>,
     /// Between the gateway and the router.
-    pub spool: Box<dyn Ready<dyn EventStream>>,
+    pub spool: Arc<dyn Ready<dyn EventStream>>,
     /// The real-time track.
-    pub realtime: Box<dyn Ready<dyn EventStream>>,
+    pub realtime: Arc<dyn Ready<dyn EventStream>>,
     /// The analytics track.
-    pub analytics: Box<dyn Ready<dyn EventStream>>,
+    pub analytics: Arc<dyn Ready<dyn EventStream>>,
     /// Where events are kept.
     pub store: Box<dyn Ready<dyn EventStore>>,
     /// What instances share for a while.
-    pub state: Box<dyn Ready<dyn State>>,
+    pub state: Arc<dyn Ready<dyn State>>,
     /// Where alerts go, by name.
     pub channels: Vec<(String, Box<dyn Ready<dyn Channel>>)>,
 }
@@ -127,7 +127,8 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     }
     match (spool, realtime, analytics, store, state) {
         (Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
-            Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state, channels })
+            let (spool, realtime, analytics) = (spool.into(), realtime.into(), analytics.into());
+            Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state: state.into(), channels })
         }
         _ => Err(errors),
     }

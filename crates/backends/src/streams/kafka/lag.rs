@@ -3,8 +3,8 @@
 use super::books::{Count, count_committed};
 use super::config::Config;
 use super::context::{Context, Shared};
-use super::failure::port_error;
 use super::member::{Seat, committed};
+use crate::kafka::failure::port_error;
 use parapet_ports::stream::Lag;
 use parapet_ports::{ErrorKind, PortError};
 use rdkafka::consumer::{BaseConsumer, Consumer};
