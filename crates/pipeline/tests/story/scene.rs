@@ -80,6 +80,7 @@ impl World {
                 stream: realtime,
                 alerts: self.alerts.clone(),
                 channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
+                state: None,
                 events: Some(self.store.clone()),
             }),
             analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone(), reports: None }),
