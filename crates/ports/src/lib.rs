@@ -2,11 +2,12 @@
 //!
 //! Rooms never import each other; they meet at the traits of this crate and are wired together by
 //! the binary. One file per seam: the trait, the data that crosses it and what every implementation
-//! must guarantee. [`registry`] is how a plugin becomes known; [`layers`], [`egress`] and [`tls`] are what is applied once
+//! must guarantee. [`registry`] is how a plugin becomes known; [`layers`], [`awaited`], [`egress`] and [`tls`] are what is applied once
 //! instead of in each.
 
 pub mod accounts;
 pub mod alerts;
+pub mod awaited;
 pub mod channel;
 pub mod egress;
 pub mod error;
