@@ -16,7 +16,9 @@
 //! | `sequence:track:analytics` | the same, of the events that the store confirmed | those it confirmed or refused | left out before, read elsewhere, gap |
 //!
 //! What is in flight in a `sequence` hop is missing and may still come; a `gap` is lost, and reported as
-//! an alert ([`crate::loss`]). How that is told apart is in [`crate::sequence`]. Every hop that reads a stream also drops entries that hold no event ("undecodable", dead letter).
+//! an alert ([`crate::loss`]). How that is told apart is in [`crate::sequence`].
+//!
+//! Every hop that reads a stream also drops entries that hold no event ("undecodable", dead letter).
 //!
 //! **What is per process.** Counts start at zero with the process. What an earlier process left in a
 //! stream is added to `produced` of the hop that reads the stream when it joins, so the equation also
