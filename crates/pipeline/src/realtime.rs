@@ -17,6 +17,7 @@ use crate::ledger::{EventLedger, Hop};
 use crate::resume::{self, Resumed};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::{DateTime, TimeDelta, Utc};
+use metrics::Histogram;
 use parapet_event::{Alert, AlertState, Delivery, SecurityEvent};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::live::LiveMessage;
@@ -93,7 +94,8 @@ impl RealTime {
         let window = TimeDelta::seconds(self.config.dedup_window_seconds.get().into());
         let open = OpenAlerts::new(window, self.config.open_alerts_max.get());
         // Whether it ends drained or aborted, what is unfinished is pending in a store or a stream.
-        let _ = Desk { track: self, open, dispatcher }.work(&mut reader, reports).await;
+        let waited = metrics::histogram!("parapet_event_to_decision_seconds");
+        let _ = Desk { track: self, open, dispatcher, waited }.work(&mut reader, reports).await;
     }
 }
 
@@ -102,6 +104,8 @@ struct Desk<'a> {
     track: &'a RealTime,
     open: OpenAlerts,
     dispatcher: Dispatcher,
+    /// How long events of the track, also those that raise no alert, were under way until here.
+    waited: Histogram,
 }
 
 /// What a batch did to alerts.
@@ -137,6 +141,7 @@ impl Desk<'_> {
 
     async fn process(&mut self, reader: &mut Reader, entries: Vec<Entry>) -> Result<(), Stopped> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        let times: Vec<_> = entries.iter().map(|entry| entry.event.timestamp).collect();
         let mut changes = Changes::default();
         for Entry { event, .. } in entries {
             let severe = event.severity.get() >= self.track.config.alert_severity;
@@ -150,6 +155,8 @@ impl Desk<'_> {
         for (id, event) in changes.raised {
             self.announce(id, &event).await?;
         }
+        let decided = Utc::now();
+        times.iter().for_each(|time| self.waited.record(seconds_between(*time, decided)));
         reader.acknowledge(&ids).await?;
         self.track.hop.delivered(ids.len() as u64);
         Ok(())
@@ -197,8 +204,8 @@ impl Desk<'_> {
     /// Queues a new alert for its channels.
     async fn announce(&mut self, id: Ulid, event: &SecurityEvent) -> Result<(), Stopped> {
         let Some(alert) = self.open.get_mut(id) else { return Ok(()) };
-        let waited = (Utc::now() - event.timestamp).to_std().unwrap_or_default();
-        metrics::histogram!("parapet_event_to_alert_seconds").record(waited.as_secs_f64());
+        let waited = seconds_between(event.timestamp, Utc::now());
+        metrics::histogram!("parapet_event_to_alert_seconds").record(waited);
         metrics::counter!("parapet_alerts_total", "severity" => alert.severity.band().as_str()).increment(1);
         let failed = self.dispatcher.send(alert, event);
         if failed.is_empty() {
@@ -301,6 +308,10 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).to_std().unwrap_or_default().as_secs_f64()
 }
 
 fn set_delivery(alert: &mut Alert, delivery: Delivery) {
