@@ -198,6 +198,13 @@ pub(crate) fn oddity(sequence: u64) -> SecurityEvent {
     }
 }
 
+/// A request of a tool that gives its name: analytics track, whatever it scores.
+pub(crate) fn scan(sequence: u64) -> SecurityEvent {
+    let mut event = attack(sequence);
+    event.request.user_agent = "sqlmap/1.8#stable".into();
+    event
+}
+
 fn finding(rule_id: u32, class: AttackClass) -> Finding {
     Finding {
         rule_id,
