@@ -20,7 +20,7 @@ const BACKLOG: usize = 1000;
 const NEWCOMER: usize = 99;
 const DEADLINE: Duration = Duration::from_secs(180);
 /// Until a new attack has its alert after the server is back, on however busy a machine.
-const ALERT_BOUND: Duration = Duration::from_secs(30);
+const ALERT_BOUND: Duration = Duration::from_secs(90);
 
 /// A server that both tracks are on.
 trait Server {

@@ -71,7 +71,8 @@ impl World {
         parts
     }
 
-    async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
+    /// The same with the given spool stream.
+    pub(crate) async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
         let (realtime, analytics) = (self.journal("realtime").await, self.journal("analytics").await);
         Parts {
             intake: Some(IntakeParts { spool: spool.clone(), sources: Vec::new() }),
