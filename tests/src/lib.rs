@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod product;
+pub mod traffic;
 pub mod upstream;
 pub mod waf;
 

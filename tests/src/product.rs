@@ -123,7 +123,8 @@ impl Product {
         let mut config = format!("data_dir = {data:?}\n{roles}");
         let _ = write!(
             config,
-            "[rules]\ncrs = {crs:?}\n[gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\n\
+            "[rules]\ncrs = {crs:?}\n\
+             [gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\ntrusted_proxies = [\"127.0.0.1\"]\n\
              [[gateway.sites]]\nname = \"shop\"\nupstreams = [\"http://{}\"]\n[console]\nbind = \"{console}\"\n{extra}\n",
             upstream.address()
         );

@@ -19,6 +19,8 @@
 //! an alert ([`crate::loss`]). How that is told apart is in [`crate::sequence`].
 //!
 //! Every hop that reads a stream also drops entries that hold no event ("undecodable", dead letter).
+//! A batch that the stream trims while a stage works on it is counted as trimmed, and as delivered when
+//! the stage is through with it.
 //!
 //! **What is per process.** Counts start at zero with the process. What an earlier process left in a
 //! stream is added to `produced` of the hop that reads the stream when it joins, so the equation also

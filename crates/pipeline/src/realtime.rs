@@ -21,6 +21,7 @@ use crate::ledger::{EventLedger, Hop, Numbers};
 use crate::resume::{self, Resumed};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::{DateTime, TimeDelta, Utc};
+use metrics::Histogram;
 use parapet_event::{Alert, AlertState, Delivery, SecurityEvent};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::live::LiveMessage;
@@ -105,7 +106,8 @@ impl RealTime {
         let open = OpenAlerts::new(window, self.config.open_alerts_max.get());
         let claims = Claims::new(self.state.clone(), window.to_std().unwrap_or_default());
         // Whether it ends drained or aborted, what is unfinished is pending in a store or a stream.
-        let _ = Desk { track: self, open, claims, dispatcher }.work(&mut reader, reports).await;
+        let waited = metrics::histogram!("parapet_event_to_decision_seconds");
+        let _ = Desk { track: self, open, claims, dispatcher, waited }.work(&mut reader, reports).await;
     }
 }
 
@@ -115,6 +117,8 @@ struct Desk<'a> {
     open: OpenAlerts,
     claims: Claims,
     dispatcher: Dispatcher,
+    /// How long events of the track, also those that raise no alert, were under way until here.
+    waited: Histogram,
 }
 
 /// What a batch did to alerts.
@@ -154,6 +158,7 @@ impl Desk<'_> {
     async fn process(&mut self, reader: &mut Reader, entries: Vec<Entry>) -> Result<(), Stopped> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
         self.track.numbers.saw(entries.iter().map(|entry| &*entry.event));
+        let times: Vec<_> = entries.iter().map(|entry| entry.event.timestamp).collect();
         let mut changes = Changes::default();
         for Entry { event, .. } in entries {
             let severe = event.severity.get() >= self.track.config.alert_severity;
@@ -168,6 +173,8 @@ impl Desk<'_> {
             self.announce(id, &event).await?;
         }
         self.claims.tell().await;
+        let decided = Utc::now();
+        times.iter().for_each(|time| self.waited.record(seconds_between(*time, decided)));
         reader.acknowledge(&ids).await?;
         self.track.hop.delivered(ids.len() as u64);
         Ok(())
@@ -235,8 +242,8 @@ impl Desk<'_> {
     /// Queues a new alert for its channels.
     async fn announce(&mut self, id: Ulid, event: &SecurityEvent) -> Result<(), Stopped> {
         let Some(alert) = self.open.get_mut(id) else { return Ok(()) };
-        let waited = (Utc::now() - event.timestamp).to_std().unwrap_or_default();
-        metrics::histogram!("parapet_event_to_alert_seconds").record(waited.as_secs_f64());
+        let waited = seconds_between(event.timestamp, Utc::now());
+        metrics::histogram!("parapet_event_to_alert_seconds").record(waited);
         metrics::counter!("parapet_alerts_total", "severity" => alert.severity.band().as_str()).increment(1);
         let failed = self.dispatcher.send(alert, event);
         if failed.is_empty() {
@@ -339,6 +346,10 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).to_std().unwrap_or_default().as_secs_f64()
 }
 
 fn set_delivery(alert: &mut Alert, delivery: Delivery) {

@@ -71,7 +71,8 @@ impl World {
         parts
     }
 
-    async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
+    /// The same with the given spool stream.
+    pub(crate) async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
         let (realtime, analytics) = (self.journal("realtime").await, self.journal("analytics").await);
         Parts {
             intake: Some(IntakeParts { spool: spool.clone(), sources: Vec::new() }),
@@ -197,6 +198,13 @@ pub(crate) fn oddity(sequence: u64) -> SecurityEvent {
         findings: vec![Finding { rule_severity: Some(4), ..finding(920_350, AttackClass::ProtocolViolation) }],
         ..attack(sequence)
     }
+}
+
+/// A request of a tool that gives its name: analytics track, whatever it scores.
+pub(crate) fn scan(sequence: u64) -> SecurityEvent {
+    let mut event = attack(sequence);
+    event.request.user_agent = "sqlmap/1.8#stable".into();
+    event
 }
 
 fn finding(rule_id: u32, class: AttackClass) -> Finding {
