@@ -135,6 +135,21 @@ impl Session {
         request(self.console, "GET", target, &[("Cookie", &self.cookie)], b"").expect("the console answers")
     }
 
+    /// The whole history, newest first; `None` if a process that keeps it is away.
+    pub fn events(&self) -> Option<Vec<serde_json::Value>> {
+        let mut events = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("/api/v1/events?limit=1000{cursor}"));
+            let serde_json::Value::Array(found) = page.json() else { return None };
+            events.extend(found);
+            match page.header("X-Next-Cursor") {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Some(events),
+            }
+        }
+    }
+
     /// A state-changing request.
     pub fn send(&self, method: &str, target: &str, body: &serde_json::Value) -> Answer {
         let headers = [

@@ -2,10 +2,14 @@
 
 pub mod client;
 pub mod product;
+pub mod traffic;
 pub mod upstream;
 pub mod waf;
 
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The root of the project.
 pub fn root() -> PathBuf {
@@ -20,6 +24,25 @@ pub fn skip(test: &str, reason: &str) {
         "{test}: {reason}, and PARAPET_REQUIRE_ALL=1 forbids skipping"
     );
     println!("SKIPPED {test}: {reason}");
+}
+
+/// How long something may take to come about. Generous: test machines are slow and busy.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Looks again and again until it finds what is wanted.
+///
+/// # Panics
+/// If that does not come about.
+pub fn wait_for<T: PartialEq + Debug>(what: &str, look: impl Fn() -> T, wanted: &T) {
+    let start = Instant::now();
+    loop {
+        let found = look();
+        if found == *wanted {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "{what} did not come about: {found:?}, not {wanted:?}");
+        sleep(Duration::from_millis(50));
+    }
 }
 
 /// Where tests leave pictures and logs for people.

@@ -43,6 +43,13 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// Where a process keeps its things, and what it is told.
+struct Files {
+    directory: TempDir,
+    data: PathBuf,
+    config: String,
+}
+
 /// A running Parapet; killed when it is dropped.
 pub struct Product {
     /// Where the gateway listens.
@@ -71,13 +78,21 @@ impl Product {
         Product::launch(TempDir::new().expect("a temporary directory"), data.to_path_buf(), extra)
     }
 
+    /// Starts while a server that it needs is away: it is alive, but not ready.
+    pub fn start_unready(extra: &str) -> Product {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        Product::launch_until(Product::is_alive, "", directory, data, extra)
+    }
+
     /// Starts without a gateway; `sources` is what feeds it.
     pub fn fed_by(sources: &str) -> Product {
         let directory = TempDir::new().expect("a temporary directory");
         let data = directory.path().join("data");
         let console = local(free_port());
         let config = format!("data_dir = {data:?}\n[console]\nbind = \"{console}\"\n{sources}\n");
-        Product::launch_with(directory, data, &config, local(0), console, Upstream::start())
+        let files = Files { directory, data, config };
+        Product::launch_with(Product::is_ready, files, local(0), console, Upstream::start())
     }
 
     /// Starts one process of several, with some of the roles; only a console has a login.
@@ -92,36 +107,60 @@ impl Product {
     }
 
     fn launch_as(roles: &str, directory: TempDir, data: PathBuf, extra: &str) -> Product {
+        Product::launch_until(Product::is_ready, roles, directory, data, extra)
+    }
+
+    fn launch_until(
+        started: fn(&Product) -> bool,
+        roles: &str,
+        directory: TempDir,
+        data: PathBuf,
+        extra: &str,
+    ) -> Product {
         let upstream = Upstream::start();
         let (gateway, console) = (local(free_port()), local(free_port()));
         let crs = rule_set().expect("PARAPET_CRS or PARAPET_TEST_DATA names a rule set");
         let mut config = format!("data_dir = {data:?}\n{roles}");
         let _ = write!(
             config,
-            "[rules]\ncrs = {crs:?}\n[gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\n\
+            "[rules]\ncrs = {crs:?}\n\
+             [gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\ntrusted_proxies = [\"127.0.0.1\"]\n\
              [[gateway.sites]]\nname = \"shop\"\nupstreams = [\"http://{}\"]\n[console]\nbind = \"{console}\"\n{extra}\n",
             upstream.address()
         );
-        Product::launch_with(directory, data, &config, gateway, console, upstream)
+        Product::launch_with(started, Files { directory, data, config }, gateway, console, upstream)
     }
 
     fn launch_with(
-        directory: TempDir,
-        data: PathBuf,
-        config: &str,
+        started: fn(&Product) -> bool,
+        files: Files,
         gateway: SocketAddr,
         console: SocketAddr,
         upstream: Upstream,
     ) -> Product {
+        let Files { directory, data, config } = files;
         std::fs::write(directory.path().join("parapet.toml"), config).expect("the configuration can be written");
         let child = spawn(directory.path());
         let login = (String::new(), String::new());
         let mut product = Product { gateway, console, upstream, login, directory, data, child };
-        product.wait_until_ready();
+        product.wait_until(started);
         if product.output().contains("  Console ") {
             product.login = product.read_login();
         }
         product
+    }
+
+    /// Whether it answers, and has everything that it needs. One that speaks TLS is asked on its own machine.
+    fn is_ready(&self) -> bool {
+        if self.output().lines().any(|line| line.starts_with("  Health ") && line.contains("https://")) {
+            let data = self.data.display().to_string();
+            return run_to_end(&["ledger", "--json", "--data-dir", &data]).0 == 0;
+        }
+        crate::client::get(self.console, "/readyz").is_ok_and(|answer| answer.status == 200)
+    }
+
+    fn is_alive(&self) -> bool {
+        crate::client::get(self.console, "/healthz").is_ok_and(|answer| answer.status == 200)
     }
 
     /// Kills the process without warning, as a power failure would, and starts it again.
@@ -139,15 +178,20 @@ impl Product {
     /// Starts it again after [`Product::kill`].
     pub fn restart(&mut self) {
         self.child = spawn(self.directory.path());
-        self.wait_until_ready();
+        self.wait_until(Product::is_ready);
     }
 
     /// Asks the process to stop and waits until it did.
     pub fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(status.success());
+        self.signal("TERM");
         self.child.wait().expect("the process ends")
+    }
+
+    /// Sends the process a signal, for example `STOP`.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
+        assert!(status.success());
     }
 
     /// Resident memory in kilobytes.
@@ -167,19 +211,18 @@ impl Product {
         self.data.clone()
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until(&mut self, started: fn(&Product) -> bool) {
         let deadline = Instant::now() + START_DEADLINE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("the process can be asked") {
                 panic!("parapet ended with {status} instead of starting:\n{}", self.output());
             }
-            let ready = crate::client::get(self.console, "/readyz");
-            if ready.is_ok_and(|answer| answer.status == 200) {
+            if started(self) {
                 return;
             }
             sleep(Duration::from_millis(50));
         }
-        panic!("parapet was not ready after {START_DEADLINE:?}:\n{}", self.output());
+        panic!("parapet did not start within {START_DEADLINE:?}:\n{}", self.output());
     }
 
     /// The banner shows `First login      admin / PASSWORD   (shown only this once)`.

@@ -12,7 +12,7 @@ use parapet_ports::egress::is_public;
 use parapet_ports::{ErrorKind, PortError, Secret};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, StatusCode, Url};
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -52,6 +52,15 @@ impl Target {
         }
     }
 
+    /// Whether what is sent can be read on the way: no TLS, and not to this machine itself.
+    pub(crate) fn is_readable_on_the_way(&self) -> bool {
+        let host = self.url.host_str().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+        let is_here = host.is_some_and(|host| {
+            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        });
+        self.url.scheme() == "http" && !is_here
+    }
+
     /// The URL to connect to.
     pub(crate) fn url(&self) -> Url {
         self.url.clone()
@@ -62,6 +71,11 @@ impl Target {
     /// # Errors
     /// `Unavailable` if the system's certificates cannot be read.
     pub(crate) fn client(&self) -> Result<Client, PortError> {
+        self.build(self.client_builder())
+    }
+
+    /// The same before it is built, for what a plugin adds.
+    pub(crate) fn client_builder(&self) -> ClientBuilder {
         // An error says that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
@@ -70,7 +84,14 @@ impl Target {
             .no_proxy()
             .connect_timeout(CONNECT_MAX)
             .timeout(REQUEST_MAX);
-        let builder = if self.allow_private { builder } else { builder.dns_resolver(PublicOnly) };
+        if self.allow_private { builder } else { builder.dns_resolver(PublicOnly) }
+    }
+
+    /// Builds a client.
+    ///
+    /// # Errors
+    /// As [`Target::client`].
+    pub(crate) fn build(&self, builder: ClientBuilder) -> Result<Client, PortError> {
         builder.build().map_err(|error| {
             PortError::new(ErrorKind::Unavailable, format!("no HTTP client for {self}")).with_source(error)
         })

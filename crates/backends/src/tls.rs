@@ -2,7 +2,7 @@
 
 use parapet_ports::{ErrorKind, PortError};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The `tls` table; its presence turns TLS on. Files are PEM.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -25,4 +25,15 @@ impl Tls {
         let message = format!("{name}: tls: certificate_file and key_file need each other; set both or none");
         Err(PortError::new(ErrorKind::Config, message))
     }
+}
+
+/// The contents of a PEM file.
+///
+/// # Errors
+/// `Config`, naming the file.
+pub(crate) fn read(name: &str, path: &Path) -> Result<Vec<u8>, PortError> {
+    std::fs::read(path).map_err(|error| {
+        let message = format!("{name}: tls: {} cannot be read", path.display());
+        PortError::new(ErrorKind::Config, message).with_source(error)
+    })
 }

@@ -3,6 +3,7 @@
 use axum::http::Uri;
 use ipnet::IpNet;
 use parapet_ports::Secret;
+use parapet_ports::tls::Tls;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,10 +14,13 @@ use std::time::Duration;
 pub struct Config {
     /// Address to listen on.
     pub bind: SocketAddr,
+    /// Certificate of the listener, which then speaks HTTPS only; with `client_ca` it answers only clients
+    /// with a certificate of that authority.
+    pub tls: Option<Tls>,
     /// URL under which people reach the console, if it is not the bind address; for example
     /// `https://waf.example.com`. Its host is accepted in the Host header.
     pub public_url: Option<String>,
-    /// Marks the session cookie `Secure`. Default: whether `public_url` is https.
+    /// Marks the session cookie `Secure`. Default: whether `tls` is set or `public_url` is https.
     pub secure_cookie: Option<bool>,
     /// Further host names accepted in the Host header. IP addresses, `localhost` and the host of
     /// `public_url` always are; other names are refused, which stops DNS rebinding.
@@ -42,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090),
+            tls: None,
             public_url: None,
             secure_cookie: None,
             allowed_hosts: Vec::new(),
@@ -111,7 +116,7 @@ impl Config {
             return Err(errors);
         }
         let mut hosts: Vec<String> = self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let https = public.as_ref().is_some_and(|(https, _)| *https);
+        let https = self.tls.is_some() || public.as_ref().is_some_and(|(https, _)| *https);
         hosts.extend(public.map(|(_, host)| host));
         Ok(Settings {
             hosts,

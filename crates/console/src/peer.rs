@@ -33,8 +33,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What this process answers its peers with.
 #[derive(Clone)]
 pub struct PeerApi {
-    /// What callers must show.
-    pub token: Secret,
+    /// What callers over the network must show; without one none is answered.
+    pub token: Option<Secret>,
     /// What the process says of itself now. Must not block.
     pub status: Arc<dyn Fn() -> NodeStatus + Send + Sync>,
     /// The history, if it is kept here.
@@ -51,8 +51,14 @@ impl fmt::Debug for PeerApi {
     }
 }
 
-/// All paths, behind the token.
+/// All paths, behind the token; none without one.
 pub(crate) fn router(api: PeerApi) -> Router {
+    let Some(token) = api.token.clone() else { return Router::new() };
+    local_router(api).layer(from_fn_with_state(token, check_token))
+}
+
+/// All paths, for callers who prove by other means that they may ask.
+pub(crate) fn local_router(api: PeerApi) -> Router {
     let paths = Router::new()
         .route("/status", get(status))
         .route("/events/query", post(query_events))
@@ -62,15 +68,14 @@ pub(crate) fn router(api: PeerApi) -> Router {
         .route("/alerts/{id}", get(get_alert))
         .route("/alerts/{id}/state", post(triage_alert))
         .route("/live", get(live))
-        .layer(from_fn_with_state(api.clone(), check_token))
         .with_state(api);
     Router::new().nest(PREFIX, paths)
 }
 
-async fn check_token(State(api): State<PeerApi>, request: Request, next: Next) -> Response {
+async fn check_token(State(token): State<Secret>, request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
     let given = given.strip_prefix(b"Bearer ").unwrap_or_default();
-    if same(given, api.token.expose().as_bytes()) {
+    if same(given, token.expose().as_bytes()) {
         return next.run(request).await;
     }
     let message = "this needs the installation's token; peers.token must be the same in all processes";

@@ -44,7 +44,7 @@ const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
 pub(crate) fn console(app: App) -> Router {
     let (routes, _) = openapi::api();
     let settings = app.settings.clone();
-    let peers = peers(app.console.node.peers.clone());
+    let peers = app.console.node.peers.clone().map_or_else(Router::new, peer::router);
     let routes = routes.fallback(assets::fallback).method_not_allowed_fallback(assets::method_not_allowed);
     protected(routes.with_state(app).merge(peers), settings)
 }
@@ -53,17 +53,18 @@ pub(crate) fn console(app: App) -> Router {
 pub(crate) fn node(app: NodeApp) -> Router {
     let (routes, _) = openapi::probes::<NodeApp>().split_for_parts();
     let settings = app.settings.clone();
-    let peers = peers(app.node.peers.clone());
+    let peers = app.node.peers.clone().map_or_else(Router::new, peer::router);
     let routes = routes.fallback(no_console).with_state(app);
     protected(routes.merge(peers), settings)
 }
 
-async fn no_console() -> ApiError {
-    ApiError::not_found("this process has no console; ask one with the role console")
+/// The application for callers on this machine who may open the process's socket: what peers may ask.
+pub(crate) fn local(api: Option<PeerApi>) -> Router {
+    api.map_or_else(Router::new, peer::local_router).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-fn peers(api: Option<PeerApi>) -> Router {
-    api.map_or_else(Router::new, peer::router)
+async fn no_console() -> ApiError {
+    ApiError::not_found("this process has no console; ask one with the role console")
 }
 
 fn protected(routes: Router, settings: Arc<Settings>) -> Router {

@@ -79,6 +79,10 @@ pub struct Origin {
     pub worker: u16,
     /// Sequence number, from 1 without gaps per instance and worker.
     pub sequence: u64,
+    /// Number of the event before it in the stream that it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub previous: Option<u64>,
 }
 
 /// The request as shown to an analyst. Bytes that are not UTF-8 read `\xHH`.
@@ -191,6 +195,8 @@ pub enum TrackReason {
     Script(String),
     /// None of the above.
     Default,
+    /// Nobody attacked: Parapet reports that so many events were lost.
+    EventsLost(u64),
 }
 
 /// One rule that matched.
@@ -409,7 +415,10 @@ mod tests {
             schema: parapet_event::SecurityEvent::SCHEMA,
             id: Ulid::from_parts(1, 2),
             timestamp: now,
-            origin: parapet_event::Origin { instance: Ulid::from_parts(3, 4), worker: 1, sequence: 7 },
+            origin: parapet_event::Origin {
+                previous: Some(6),
+                ..parapet_event::Origin::new(Ulid::from_parts(3, 4), 1, 7)
+            },
             site: "shop".into(),
             client_ip: "203.0.113.7".parse().unwrap(),
             client_port: 4711,

@@ -50,6 +50,16 @@ pub enum Front {
     Node(Node),
 }
 
+impl Front {
+    /// What every process answers.
+    pub(crate) fn node(&self) -> &Node {
+        match self {
+            Front::Console(console) => &console.node,
+            Front::Node(node) => node,
+        }
+    }
+}
+
 impl From<Console> for Front {
     fn from(console: Console) -> Self {
         Front::Console(Box::new(console))

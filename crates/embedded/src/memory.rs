@@ -58,6 +58,10 @@ impl Ready<dyn State> for Checkable {
     async fn open(&self, _place: &Place) -> Result<Arc<dyn State>, PortError> {
         Ok(Arc::new(MemoryState::new(&self.0)))
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// The state.

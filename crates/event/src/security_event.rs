@@ -70,8 +70,9 @@ impl SecurityEvent {
     }
 }
 
-/// Which producer numbered this event. `sequence` counts from 1 without gaps per (instance, worker),
-/// which is what lets the ledger prove that nothing was lost.
+/// Which producer numbered this event. `sequence` counts from 1 without gaps per (instance, worker), and
+/// `previous` links the events of a producer in a stream to a chain, which is what lets the ledger prove
+/// that nothing was lost: what was dropped on purpose is in no chain, and what is missing from one was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// Unique per start of a process.
@@ -80,6 +81,17 @@ pub struct Origin {
     pub worker: u16,
     /// Sequence number.
     pub sequence: u64,
+    /// Number of the event of this producer that was appended to the stream before this one, by the same
+    /// process; absent from the first that a process appends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<u64>,
+}
+
+impl Origin {
+    /// The number `sequence` of a producer, not appended to any stream yet.
+    pub fn new(instance: Ulid, worker: u16, sequence: u64) -> Self {
+        Origin { instance, worker, sequence, previous: None }
+    }
 }
 
 /// The request as shown to an analyst.

@@ -42,4 +42,6 @@ pub enum TrackReason {
     Script(String),
     /// None of the above.
     Default,
+    /// Nobody attacked: Parapet reports that so many events were lost.
+    EventsLost(u64),
 }

@@ -1,7 +1,7 @@
 //! One request and its response: the story, one verb after the other.
 //!
 //! read head → inspect it → frame the body → read the body → inspect it → forward → relay the response
-//! → record. Each verb is a file of its own that adds its part to [`Exchange`].
+//! → record, before its end is let go. Each verb is a file of its own that adds its part to [`Exchange`].
 
 use crate::body::BodyReader;
 use crate::budget::Reservation;
@@ -98,6 +98,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) upstream: Option<usize>,
     /// Whether any byte of the response went out.
     pub(crate) answered: bool,
+    /// Whether the event, if there is one, has been handed over.
+    pub(crate) concluded: bool,
 }
 
 /// Serves one connection until it ends.
@@ -120,7 +122,8 @@ pub(crate) async fn serve(worker: &Worker, stream: Stream) {
         let Some(mut exchange) = Exchange::new(worker, &mut client, &head) else { return };
         let next = exchange.run().await;
         let dropped = exchange.status == 0;
-        exchange.record();
+        exchange.conclude().await;
+        exchange.account();
         match next {
             Next::KeepAlive => {
                 first = timeouts.keep_alive;
@@ -171,6 +174,7 @@ impl<'a> Exchange<'a> {
             upstream_error: None,
             upstream: None,
             answered: false,
+            concluded: false,
             client,
         })
     }
@@ -332,6 +336,7 @@ impl<'a> Exchange<'a> {
         };
         self.client.out.clear();
         self.sent = page.write(&mut self.client.out);
+        self.conclude().await;
         match self.client.flush().await {
             Ok(()) => next,
             Err(_) => Next::Close,

@@ -15,8 +15,12 @@ const FIELD_MAX: usize = 8 * 1024;
 const HEADERS_MAX: usize = 100;
 
 impl Exchange<'_> {
-    /// Ends the exchange on paper.
-    pub(crate) fn record(&mut self) {
+    /// Ends the exchange on paper, once: phase 5, the logs of findings, the event. Returns when the event
+    /// survives the death of this process, so the end of the answer goes out after it.
+    pub(crate) async fn conclude(&mut self) {
+        if std::mem::replace(&mut self.concluded, true) {
+            return;
+        }
         let shared = &self.worker.shared;
         let max = shared.config.limits.findings;
         let mut found = match &mut self.inspection {
@@ -43,11 +47,19 @@ impl Exchange<'_> {
         if self.inspection.as_ref().is_some_and(|inspection| inspection.panicked) {
             self.site.counters.engine_errors.increment(1);
         }
-        if let Some(log) = &shared.access_log {
-            log.write(access_log::line(self));
-        }
         if self.action.is_some() || found.audit {
             self.report(found);
+        }
+        if self.action.is_some() {
+            shared.sink.settled().await;
+        }
+    }
+
+    /// Counts the exchange and writes the access log, now that the answer is out.
+    pub(crate) fn account(&self) {
+        let shared = &self.worker.shared;
+        if let Some(log) = &shared.access_log {
+            log.write(access_log::line(self));
         }
         let tally = Tally {
             status: self.status,

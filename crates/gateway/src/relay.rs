@@ -45,6 +45,10 @@ impl Exchange<'_> {
         self.inspect_response_body(&mut connection, &mut reader, &mut held, has_body).await?;
         let next = self.finish_head(&head, has_body, &reader, held.len(), &mut out);
         self.status = head.status;
+        self.answered = true;
+        if next.0 == Delivery::Whole {
+            self.conclude().await;
+        }
         self.send(&out, &held).await?;
         out.clear();
         self.client.out = out;
@@ -170,7 +174,6 @@ impl Exchange<'_> {
 
     /// Sends the head and what is held of the body in one write.
     async fn send(&mut self, head: &[u8], held: &[u8]) -> Result<(), End> {
-        self.answered = true;
         self.sent += held.len() as u64;
         let patience = self.worker.shared.config.timeouts.write;
         match timeout(patience, write_both(&mut self.client.stream, head, held)).await {
@@ -206,6 +209,9 @@ impl Exchange<'_> {
                 return Err(End::Gone("the upstream failed inside its response"));
             }
             let done = reader.is_done();
+            if done {
+                self.conclude().await;
+            }
             write_piece(framing, &piece, done, &mut out);
             self.sent += piece.len() as u64;
             self.write_streamed(&out, write_patience).await?;

@@ -30,6 +30,7 @@ impl Exchange<'_> {
         connection.input.advance(head.length);
         self.answered = true;
         self.status = 101;
+        self.conclude().await;
         self.client.flush().await.map_err(|_| End::Gone("the client left before the response"))?;
 
         let shared = &self.worker.shared;

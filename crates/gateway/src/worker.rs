@@ -106,7 +106,7 @@ impl Worker {
     /// The number of the next event. Whoever takes one must submit the event, or the sequence has a gap.
     pub(crate) fn next_origin(&self) -> Origin {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
-        Origin { instance: self.shared.instance, worker: self.number, sequence }
+        Origin::new(self.shared.instance, self.number, sequence)
     }
 
     /// Admits one more connection, if there is room.

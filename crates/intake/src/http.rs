@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | `listen` | address and port | – |
 //! | `token` | what clients send as `Authorization: Bearer …` | none: then `tls.client_ca` is needed |
-//! | `tls` | certificates, see [`crate::tls`] | none: plain HTTP |
+//! | `tls` | certificates, see [`parapet_ports::tls`] | none: plain HTTP |
 //! | `body_bytes_max` | largest body, as sent and, ten times as large, unpacked | 64 MiB |
 //!
 //! `POST /v1/records` takes lines of a log, packed with `Content-Encoding: gzip` or not. The answer
@@ -34,7 +34,6 @@
 mod unpack;
 
 use crate::listener::{Listener, Stream};
-use crate::tls::Tls;
 use async_trait::async_trait;
 use chrono::Utc;
 use http_body_util::{BodyExt, Full};
@@ -46,6 +45,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::source::Receipt;
+use parapet_ports::tls::Tls;
 use parapet_ports::{ErrorKind, EventSource, PortError, RecordSession, RecordSink, Secret};
 use serde::Deserialize;
 use serde_json::json;

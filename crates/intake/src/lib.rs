@@ -11,7 +11,6 @@ mod listener;
 #[cfg(test)]
 mod network_tests;
 mod syslog;
-mod tls;
 
 use parapet_ports::EventSource;
 use parapet_ports::registry::Plugin;

@@ -1,6 +1,6 @@
 //! Accepting connections for the receivers: bounded in number, with or without TLS.
 
-use crate::tls::{self, Tls};
+use parapet_ports::tls::{self, Tls};
 use parapet_ports::{ErrorKind, PortError};
 use std::future::Future;
 use std::io;
@@ -37,7 +37,7 @@ impl Listener {
     /// # Errors
     /// `Config` if a certificate cannot be used, `Unavailable` if the address cannot be listened on.
     pub(crate) async fn bind(name: &str, address: SocketAddr, tls: Option<&Tls>) -> Result<Listener, PortError> {
-        let acceptor = tls.map(|tls| tls::acceptor(name, tls)).transpose()?;
+        let acceptor = tls.map(|tls| tls::server_config(name, tls).map(TlsAcceptor::from)).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(name, address, error))?;
         let bound = listener.local_addr().unwrap_or(address);
         tracing::info!(source = name, address = %bound, tls = acceptor.is_some(), "listening");

@@ -90,6 +90,28 @@ pub enum Command {
     /// Exit codes: 0 explained, 1 blocked (only with --exit-code) or failed, 2 wrong file, configuration
     /// or arguments.
     Explain(ExplainOptions),
+    /// Say which track events take, and with --explain why: the configured classification, script
+    /// included, run on events of a file. Nothing is started or stored.
+    ///
+    /// Exit codes: 0 all records were read, 1 some were not, 2 wrong configuration or arguments.
+    Route(RouteOptions),
+    /// Show where every event is: of each running process, hop by hop, what came in, what went on, what was
+    /// dropped and why, and which of the producers' numbers are missing.
+    ///
+    /// Asks the process that runs with this data directory (as the same user), and those of `peers.urls`.
+    /// Exit codes: 0 every account adds up and nothing is lost, 1 it does not, something is lost, or a
+    /// process does not answer, 2 wrong configuration or arguments.
+    Ledger {
+        /// Settings; `[peers]` has the token.
+        #[command(flatten)]
+        settings: Settings,
+        /// Ask the process that listens here, and no other; may be given several times.
+        #[arg(long, value_name = "URL")]
+        url: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Manage accounts.
     User {
         /// What to do.
@@ -151,6 +173,30 @@ pub struct ExplainOptions {
     /// Exit with 1 if a request would be blocked.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// Options of `parapet route`.
+#[derive(Debug, Args)]
+pub struct RouteOptions {
+    /// Logs of other WAFs, compressed or not, or events of Parapet's, one JSON object a line; `-` is
+    /// standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Form of the files.
+    #[arg(long, value_enum, default_value_t = LogFormat::Auto)]
+    pub format: LogFormat,
+    /// Show every rule of the classification, what it looked at, and which one decided.
+    #[arg(long)]
+    pub explain: bool,
+    /// Site that the events of a log are taken to belong to.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub site: String,
+    /// Settings; the classification is that of `[pipeline.classification]`.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print JSON: one object a line, for events and for records that cannot be read.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Forms of logs, as in `format` of a source.

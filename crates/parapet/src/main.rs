@@ -15,7 +15,13 @@ mod run;
 mod test_data;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+/// An event is some sixty small texts: with this allocator the router takes in half as many again as
+/// with that of the C library.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     commands::dispatch(cli::Cli::parse())

@@ -4,8 +4,9 @@
 //! own alert and raises no second one, in this process or after a crash.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use parapet_event::{Alert, AlertState, AttackClass, SecurityEvent};
+use parapet_event::{Alert, AlertState, AttackClass, SecurityEvent, TrackReason};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 use ulid::Ulid;
@@ -15,19 +16,27 @@ const RECENT_EVENTS_MAX: usize = 65_536;
 
 /// What repeats are recognised by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     site: String,
     client_ip: IpAddr,
     attack_type: Option<AttackClass>,
 }
 
 impl Key {
-    fn of_event(event: &SecurityEvent) -> Self {
+    pub(crate) fn of_event(event: &SecurityEvent) -> Self {
         Key { site: event.site.clone(), client_ip: event.client_ip, attack_type: event.attack_type }
     }
 
     fn of_alert(alert: &Alert) -> Self {
         Key { site: alert.site.clone(), client_ip: alert.client_ip, attack_type: alert.attack_type }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The site comes last: it may hold anything.
+        let class = self.attack_type.map_or("-", AttackClass::as_str);
+        write!(f, "{} {class} {}", self.client_ip, self.site)
     }
 }
 
@@ -123,6 +132,9 @@ pub(crate) fn raise(event: &SecurityEvent, now: DateTime<Utc>) -> Alert {
 
 /// "SQL injection from 203.0.113.9 blocked at shop (rule 942100)".
 fn title(event: &SecurityEvent) -> String {
+    if let (Some(TrackReason::EventsLost(_)), Some(finding)) = (&event.track_reason, event.findings.first()) {
+        return format!("Events were lost: {}", finding.message);
+    }
     let what = event.attack_type.map_or("Attack", class_name);
     let rule = event.rule_id.as_ref().map(|id| format!(" (rule {id})")).unwrap_or_default();
     let outcome = match event.action {

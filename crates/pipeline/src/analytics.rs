@@ -7,7 +7,7 @@
 //! dead letter file after `attempts` tries, and all others are written.
 
 use crate::dead_letter::{DeadLetter, Letter};
-use crate::ledger::Hop;
+use crate::ledger::{Hop, Numbers};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::Utc;
 use parapet_event::SecurityEvent;
@@ -55,6 +55,8 @@ pub(crate) struct Analytics {
     pub(crate) dead: DeadLetter,
     pub(crate) track: Arc<Hop>,
     pub(crate) hop: Arc<Hop>,
+    /// What the store confirmed, or refused, of the producers' numbers.
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 impl Analytics {
@@ -97,6 +99,7 @@ impl Analytics {
             metrics::histogram!("parapet_event_to_store_seconds").record(waited.as_secs_f64());
         }
         reader.acknowledge(&ids).await?;
+        self.numbers.saw(events.iter().map(|event| &**event));
         for hop in [&self.track, &self.hop] {
             hop.delivered(events.len() as u64 - refused);
             hop.dropped("refused by the store", refused);

@@ -172,14 +172,14 @@ impl Classifier {
                 match scanner {
                     Some(TrackReason::ScannerRule(id)) => format!("rule {id} detects scanners"),
                     Some(TrackReason::ScannerUserAgent(name)) => format!("the user agent names {name}"),
-                    _ => "neither a rule nor the user agent tells one".to_owned(),
+                    _ => format!("neither {} nor user agent \"{}\"", rules(event), event.request.user_agent),
                 },
             ),
             Step::new(
                 "critical rule".to_owned(),
                 Track::RealTime,
                 critical.is_some(),
-                critical.map_or_else(|| "no rule of a critical family".to_owned(), |id| format!("rule {id}")),
+                critical.map_or_else(|| format!("not {}", rules(event)), |id| format!("rule {id}")),
             ),
             Step::new("everything else".to_owned(), Track::Analytics, true, String::new()),
         ];
@@ -193,6 +193,20 @@ impl Classifier {
         let ids = event.findings.iter().map(|finding| finding.rule_id);
         ids.into_iter().find(|&id| self.critical_rules.iter().any(|pattern| pattern.matches(id)))
     }
+}
+
+/// Ids of rules named in an explanation at most.
+const IDS_SHOWN: usize = 12;
+
+/// The rules that matched, for people.
+fn rules(event: &SecurityEvent) -> String {
+    if event.findings.is_empty() {
+        return "any rule".to_owned();
+    }
+    let ids: Vec<_> = event.findings.iter().take(IDS_SHOWN).map(|finding| finding.rule_id.to_string()).collect();
+    let more = event.findings.len().saturating_sub(IDS_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("one of the rules {}{more}", ids.join(", "))
 }
 
 #[cfg(test)]

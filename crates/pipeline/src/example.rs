@@ -10,7 +10,7 @@ pub(crate) fn event(sequence: u64) -> SecurityEvent {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::generate(),
         timestamp: Utc::now(),
-        origin: Origin { instance: Ulid::from_parts(1, 1), worker: 0, sequence },
+        origin: Origin::new(Ulid::from_parts(1, 1), 0, sequence),
         site: "shop".into(),
         client_ip: [203, 0, 113, 9].into(),
         client_port: 50_000,

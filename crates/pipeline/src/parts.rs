@@ -4,7 +4,7 @@
 //! process has some of them and meets the others only at the streams.
 
 use crate::sources::intake::Feed;
-use parapet_ports::{AlertStore, Channel, EventStore, EventStream, LiveFeed};
+use parapet_ports::{AlertStore, Channel, EventStore, EventStream, LiveFeed, State};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ pub struct RealTimeParts {
     pub alerts: Arc<dyn AlertStore>,
     /// Where alerts are delivered.
     pub channels: Vec<Arc<dyn Channel>>,
+    /// What the processes share that read the stream, if there can be several.
+    pub state: Option<Arc<dyn State>>,
     /// To find the event of an alert whose delivery an earlier process did not finish. Without it
     /// such deliveries are recorded as failed.
     pub events: Option<Arc<dyn EventStore>>,
@@ -64,4 +66,6 @@ pub struct AnalyticsParts {
     pub stream: Arc<dyn EventStream>,
     /// History of events.
     pub store: Arc<dyn EventStore>,
+    /// Stream of the real-time track, to report losses to, if this process can reach it.
+    pub reports: Option<Arc<dyn EventStream>>,
 }

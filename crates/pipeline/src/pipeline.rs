@@ -1,75 +1,29 @@
 //! The pipeline as a whole: from its parts to a running set of stages, and back down cleanly.
 
 use crate::analytics::{self, Analytics};
+use crate::chain::Chain;
 use crate::classification::Classification;
-use crate::classify;
-use crate::dead_letter::{self, DeadLetter};
+use crate::config::Config;
+use crate::dead_letter::DeadLetter;
 use crate::health::Health;
 use crate::ledger::{EventLedger, Hop};
-use crate::monitor;
+use crate::loss::{Outlet, Reporter};
+use crate::losses::KnownLosses;
+use crate::monitor::Monitor;
 use crate::parts::{AnalyticsParts, IntakeParts, Parts, RealTimeParts, RouterParts};
 use crate::realtime::{self, RealTime};
 use crate::router::{self, FastLane, Lane, MainLane};
 use crate::seat::{Appended, Membership, Seat, Task, supervised};
-use crate::severity;
-use crate::sources::intake::{self, Intake};
-use crate::spool::{self, Spool};
+use crate::sources::intake::Intake;
+use crate::spool::Spool;
 use crate::stage::Stage;
 use parapet_event::Track;
 use parapet_ports::{ErrorKind, EventStream, PortError};
-use serde::Deserialize;
-use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
-
-/// Configuration of the pipeline. Every field has a default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Hand-off from the request path.
-    pub spool: spool::Config,
-    /// How the logs of other WAFs are taken in.
-    pub intake: intake::Config,
-    /// How severity is computed.
-    pub severity: severity::Config,
-    /// Which events are real-time.
-    pub classification: classify::Config,
-    /// How the router reads.
-    pub router: router::Config,
-    /// When alerts are raised and how they are delivered.
-    pub realtime: realtime::Config,
-    /// How events are batched into the store.
-    pub analytics: analytics::Config,
-    /// Limits of the dead letter files.
-    pub dead_letter: dead_letter::Config,
-    /// Milliseconds that a shutdown waits for the pipeline to run empty. Default 10,000. What is left
-    /// then stays in its stream for the next start.
-    pub shutdown_timeout_ms: NonZeroU64,
-    /// Name of this process in the consumer groups; processes that share streams need different
-    /// ones, and a restarted one the same again. Default: whatever starts the pipeline sets, else
-    /// `parapet`.
-    pub member: Option<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            spool: spool::Config::default(),
-            intake: intake::Config::default(),
-            severity: severity::Config::default(),
-            classification: classify::Config::default(),
-            router: router::Config::default(),
-            realtime: realtime::Config::default(),
-            analytics: analytics::Config::default(),
-            dead_letter: dead_letter::Config::default(),
-            shutdown_timeout_ms: const { NonZeroU64::new(10_000).expect("not zero") },
-            member: None,
-        }
-    }
-}
 
 /// The pipeline before it runs.
 pub struct Pipeline;
@@ -78,7 +32,8 @@ impl Pipeline {
     /// Joins the consumer groups and starts all stages. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the classification script is wrong or a stream cannot be joined; nothing is left running then.
+    /// If the classification script is wrong, or a stream cannot be joined for another reason than that it
+    /// is away; nothing is left running then. A stream that is away is joined when it comes.
     pub async fn start(config: Config, parts: Parts) -> Result<Running, PortError> {
         Plan::new(config, parts)?.start().await
     }
@@ -154,6 +109,7 @@ struct Plan {
     health: Arc<Health>,
     dead: DeadLetter,
     classification: Arc<Classification>,
+    losses: Arc<KnownLosses>,
     abort: CancellationToken,
 }
 
@@ -166,6 +122,7 @@ impl Plan {
         let classification = Classification::open(classification, config.severity.clone())
             .map_err(|error| PortError::new(ErrorKind::Config, error.to_string()))?;
         Ok(Plan {
+            losses: Arc::new(KnownLosses::open(&parts.directory)),
             config,
             parts,
             classification,
@@ -182,9 +139,17 @@ impl Plan {
         let realtime = self.join_realtime().await?;
         let analytics = self.join_analytics().await?;
         let seats = router.iter().flat_map(|(main, fast)| [main, fast]).chain(&realtime).chain(&analytics);
-        let watched = seats.map(Seat::watched).collect();
+        let monitor = Monitor {
+            groups: seats.map(Seat::watched).collect(),
+            ledger: self.ledger.clone(),
+            losses: self.losses.clone(),
+            reporter: Reporter::new(self.outlets()),
+            grace: Duration::from_secs(self.config.ledger.grace_seconds.get().into()),
+        };
 
-        let readers: Vec<_> = router.iter().flat_map(|(main, fast)| [main.hop.clone(), fast.hop.clone()]).collect();
+        let seats = router.iter().flat_map(|(main, fast)| [main, fast]);
+        let counting = seats.filter(|seat| seat.membership.appended == Appended::Here);
+        let readers: Vec<_> = counting.map(|seat| seat.hop.clone()).collect();
         let intake = self.parts.intake.take();
         let (sink, writer) = intake.as_ref().map(|intake| self.run_spool(intake, &readers)).unzip();
         let (main, fast) = router.unzip();
@@ -202,7 +167,7 @@ impl Plan {
         ];
         let stop_monitor = CancellationToken::new();
         let script = self.classification.watch(self.health.clone(), stop_monitor.clone());
-        let monitor = monitor::watch(watched, stop_monitor.clone());
+        let monitor = monitor.watch(stop_monitor.clone());
         Ok(Running {
             spool: sink,
             ledger: self.ledger,
@@ -219,23 +184,28 @@ impl Plan {
 
     async fn join_router(&self) -> Result<Option<(Seat, Seat)>, PortError> {
         let Some(RouterParts { spool, .. }) = &self.parts.router else { return Ok(None) };
-        let appended_by = Appended::by_stage(self.parts.intake.is_some());
-        let main = self.join("router", spool, router::GROUP, "router", appended_by).await?;
+        let appended_by = Appended::to(&**spool, self.parts.intake.is_some());
+        let mut main = self.join("router", spool, router::GROUP, "router", appended_by).await?;
+        main.numbers = Some(self.ledger.numbers("router"));
         let fast = self.join("router:realtime", spool, router::FAST_GROUP, "router:realtime", appended_by).await?;
         Ok(Some((main, fast)))
     }
 
     async fn join_realtime(&self) -> Result<Option<Seat>, PortError> {
         let Some(RealTimeParts { stream, .. }) = &self.parts.realtime else { return Ok(None) };
-        let appended_by = Appended::by_stage(self.parts.router.is_some());
-        self.join("realtime", stream, realtime::GROUP, "track:realtime", appended_by).await.map(Some)
+        let appended_by = Appended::to(&**stream, self.parts.router.is_some());
+        let mut seat = self.join("realtime", stream, realtime::GROUP, "track:realtime", appended_by).await?;
+        seat.numbers = Some(self.ledger.numbers("track:realtime"));
+        Ok(Some(seat))
     }
 
     async fn join_analytics(&self) -> Result<Option<Seat>, PortError> {
-        let Some(AnalyticsParts { stream, store }) = &self.parts.analytics else { return Ok(None) };
+        let Some(AnalyticsParts { stream, store, .. }) = &self.parts.analytics else { return Ok(None) };
         let group = analytics::group(store.name());
-        let appended_by = Appended::by_stage(self.parts.router.is_some());
-        self.join("analytics", stream, &group, "track:analytics", appended_by).await.map(Some)
+        let appended_by = Appended::to(&**stream, self.parts.router.is_some());
+        let mut seat = self.join("analytics", stream, &group, "track:analytics", appended_by).await?;
+        seat.numbers = Some(self.ledger.numbers("track:analytics"));
+        Ok(Some(seat))
     }
 
     fn stage(&self, name: &'static str) -> Stage {
@@ -262,17 +232,27 @@ impl Plan {
             hop: hop.clone(),
             appended,
         };
-        let reader = membership.join().await?;
-        let lag = stream.lag(group).await?;
-        if appended == Appended::Here {
-            hop.produced(lag.unread + lag.pending);
+        let joined = async { Ok::<_, PortError>((membership.join().await?, stream.lag(group).await?)) };
+        let (reader, lag) = match joined.await {
+            Ok((reader, lag)) => (Some(reader), Some(lag)),
+            // The stage joins when the stream comes; until then its problem shows.
+            Err(error) if error.is_transient() => {
+                stage.fails(&error);
+                (None, None)
+            }
+            Err(error) => return Err(error),
+        };
+        // What was dropped while this process did not run is found by the monitor.
+        let dropped = self.losses.of(stream.name(), group).or(lag.map(|lag| lag.dropped));
+        if let Some(lag) = lag.filter(|_| appended == Appended::Here) {
+            hop.produced(lag.unread + lag.pending + lag.dropped.saturating_sub(dropped.unwrap_or(0)));
         }
-        Ok(Seat { stage, membership, hop, dropped: lag.dropped, reader: Some(reader) })
+        Ok(Seat { stage, membership, hop, dropped, numbers: None, reader })
     }
 
     fn run_spool(&self, intake: &IntakeParts, readers: &[Arc<Hop>]) -> (Arc<Spool>, Task) {
         let stage = self.stage("spool");
-        let sink = Arc::new(Spool::new(self.config.spool, self.ledger.clone()));
+        let sink = Arc::new(Spool::new(self.config.spool, &self.ledger));
         let writer = sink.clone().write_to(intake.spool.clone(), readers.to_vec(), self.dead.clone(), stage.clone());
         (sink, (stage, tokio::spawn(writer)))
     }
@@ -292,25 +272,48 @@ impl Plan {
         (0..).zip(parts.sources).map(run).collect()
     }
 
-    fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: Track) -> Lane {
-        let read_here = match track {
-            Track::RealTime => self.parts.realtime.is_some(),
-            Track::Analytics => self.parts.analytics.is_some(),
+    /// The hop that reads a track, if whoever appends to it has to count that.
+    fn track(&self, track: Track) -> Option<Arc<Hop>> {
+        let stream = match track {
+            Track::RealTime => self.parts.realtime.as_ref().map(|parts| &parts.stream),
+            Track::Analytics => self.parts.analytics.as_ref().map(|parts| &parts.stream),
         };
+        let appended = Appended::to(&**stream?, self.parts.router.is_some());
+        (appended == Appended::Here).then(|| self.ledger.hop(&format!("track:{}", track.as_str())))
+    }
+
+    /// Where losses are reported: the tracks that this process has to do with.
+    fn outlets(&self) -> Vec<Outlet> {
+        let Parts { router, realtime, analytics, .. } = &self.parts;
+        let routed = |of: fn(&RouterParts) -> &Arc<dyn EventStream>| router.as_ref().map(of).cloned();
+        let realtime = realtime.as_ref().map(|parts| parts.stream.clone());
+        let reports = analytics.as_ref().and_then(|parts| parts.reports.clone());
+        let analytics = analytics.as_ref().map(|parts| parts.stream.clone());
+        let realtime = routed(|router| &router.realtime).or(realtime).or(reports);
+        let analytics = routed(|router| &router.analytics).or(analytics);
+        [(realtime, Track::RealTime), (analytics, Track::Analytics)]
+            .into_iter()
+            .filter_map(|(stream, track)| Some(Outlet::new(stream?, self.track(track))))
+            .collect()
+    }
+
+    fn lane(&self, seat: &Seat, stream: &Arc<dyn EventStream>, track: Track) -> Lane {
         Lane {
             stage: seat.stage.clone(),
             config: self.config.router,
             classifier: Mutex::new(self.classification.judge()),
             stream: stream.clone(),
-            track: read_here.then(|| self.ledger.hop(&format!("track:{}", track.as_str()))),
+            track: self.track(track),
             hop: seat.hop.clone(),
             dead: self.dead.clone(),
+            chain: tokio::sync::Mutex::new(Chain::default()),
         }
     }
 
     fn run_router(&self, seat: Seat) -> Option<Task> {
         let lane = self.lane(&seat, &self.parts.router.as_ref()?.analytics, Track::Analytics);
-        let router = Arc::new(MainLane { lane, live: self.parts.live.clone(), ledger: self.ledger.clone() });
+        let numbers = self.ledger.numbers("router");
+        let router = Arc::new(MainLane { lane, live: self.parts.live.clone(), numbers });
         Some(supervised(seat, move |reader| {
             let router = router.clone();
             async move { router.run(reader).await }
@@ -334,10 +337,12 @@ impl Plan {
             alerts: parts.alerts,
             events: parts.events,
             channels: parts.channels,
+            state: parts.state,
             live: self.parts.live.clone(),
             dead: self.dead.clone(),
             ledger: self.ledger.clone(),
             hop: seat.hop.clone(),
+            numbers: self.ledger.numbers("track:realtime"),
         });
         Some(supervised(seat, move |reader| {
             let track = track.clone();
@@ -354,6 +359,7 @@ impl Plan {
             store,
             dead: self.dead.clone(),
             track: seat.hop.clone(),
+            numbers: self.ledger.numbers("track:analytics"),
         });
         Some(supervised(seat, move |reader| {
             let track = track.clone();

@@ -6,26 +6,32 @@
 //! acknowledged. Outcomes of deliveries come back here, so that one task owns all changes to alerts
 //! except triage, which belongs to the analyst.
 //!
+//! **Several processes** that read the stream agree through the shared state which of them has the alert
+//! of a burst ([`crate::claims`]).
+//!
 //! **After a restart** alerts of the dedup window are open again, and deliveries that are still
 //! pending are taken up again. Counting onto an alert is at least once: a crash between storing the
 //! count and acknowledging the entry counts that event twice.
 
 use crate::alert::{OpenAlerts, raise};
+use crate::claims::{Claim, Claims};
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::delivery::{self, Dispatcher, Report};
-use crate::ledger::{EventLedger, Hop};
+use crate::ledger::{EventLedger, Hop, Numbers};
 use crate::resume::{self, Resumed};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::{DateTime, TimeDelta, Utc};
+use metrics::Histogram;
 use parapet_event::{Alert, AlertState, Delivery, SecurityEvent};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::live::LiveMessage;
-use parapet_ports::{AlertStore, Channel, Entry, EventStore, LiveFeed};
+use parapet_ports::{AlertStore, Channel, Entry, EventStore, LiveFeed, State};
 use serde::Deserialize;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use ulid::Ulid;
 
 /// When alerts are raised.
@@ -68,6 +74,8 @@ const WAIT: Duration = Duration::from_secs(1);
 const REPORTS_MAX: usize = 1024;
 /// Alerts asked for at once at the start.
 const PAGE: usize = 1000;
+/// How often it is asked what other processes counted onto the alerts of this one.
+const COLLECT_EVERY: Duration = Duration::from_secs(2);
 
 /// Everything the track works with.
 pub(crate) struct RealTime {
@@ -77,10 +85,14 @@ pub(crate) struct RealTime {
     /// To find the event of an alert whose delivery an earlier process did not finish.
     pub(crate) events: Option<Arc<dyn EventStore>>,
     pub(crate) channels: Vec<Arc<dyn Channel>>,
+    /// What the processes share that read the track, if there can be several.
+    pub(crate) state: Option<Arc<dyn State>>,
     pub(crate) live: LiveFeed,
     pub(crate) dead: DeadLetter,
     pub(crate) ledger: Arc<EventLedger>,
     pub(crate) hop: Arc<Hop>,
+    /// What the track saw of the producers' numbers.
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 impl RealTime {
@@ -92,8 +104,10 @@ impl RealTime {
         drop(sender);
         let window = TimeDelta::seconds(self.config.dedup_window_seconds.get().into());
         let open = OpenAlerts::new(window, self.config.open_alerts_max.get());
+        let claims = Claims::new(self.state.clone(), window.to_std().unwrap_or_default());
         // Whether it ends drained or aborted, what is unfinished is pending in a store or a stream.
-        let _ = Desk { track: self, open, dispatcher }.work(&mut reader, reports).await;
+        let waited = metrics::histogram!("parapet_event_to_decision_seconds");
+        let _ = Desk { track: self, open, claims, dispatcher, waited }.work(&mut reader, reports).await;
     }
 }
 
@@ -101,7 +115,10 @@ impl RealTime {
 struct Desk<'a> {
     track: &'a RealTime,
     open: OpenAlerts,
+    claims: Claims,
     dispatcher: Dispatcher,
+    /// How long events of the track, also those that raise no alert, were under way until here.
+    waited: Histogram,
 }
 
 /// What a batch did to alerts.
@@ -117,10 +134,13 @@ impl Desk<'_> {
     async fn work(&mut self, reader: &mut Reader, mut reports: mpsc::Receiver<Report>) -> Result<(), Stopped> {
         let unfinished = self.restore().await?;
         let (_lookups, mut resumed) = resume::find_events(unfinished, self.track.events.clone());
+        let mut collect = tokio::time::interval(COLLECT_EVERY);
+        collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(report) = reports.recv() => self.record(report.alert, report.delivery).await?,
                 Some(Resumed { alert, event }) = resumed.recv() => self.resume(alert, event).await?,
+                _ = collect.tick(), if self.track.state.is_some() => self.collect().await?,
                 entries = reader.next(self.track.config.batch_max.get(), WAIT) => match entries {
                     None => break,
                     Some(entries) if entries.is_empty() => {}
@@ -137,6 +157,8 @@ impl Desk<'_> {
 
     async fn process(&mut self, reader: &mut Reader, entries: Vec<Entry>) -> Result<(), Stopped> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        self.track.numbers.saw(entries.iter().map(|entry| &*entry.event));
+        let times: Vec<_> = entries.iter().map(|entry| entry.event.timestamp).collect();
         let mut changes = Changes::default();
         for Entry { event, .. } in entries {
             let severe = event.severity.get() >= self.track.config.alert_severity;
@@ -150,6 +172,9 @@ impl Desk<'_> {
         for (id, event) in changes.raised {
             self.announce(id, &event).await?;
         }
+        self.claims.tell().await;
+        let decided = Utc::now();
+        times.iter().for_each(|time| self.waited.record(seconds_between(*time, decided)));
         reader.acknowledge(&ids).await?;
         self.track.hop.delivered(ids.len() as u64);
         Ok(())
@@ -170,10 +195,14 @@ impl Desk<'_> {
                 return Ok(());
             }
             self.open.close(id);
+            self.claims.release(id).await;
         }
         if let Some(alert) = self.stored(event.id).await? {
             // Delivered again after a restart: this event has its alert.
             self.open.open(alert, event.timestamp);
+            return Ok(());
+        }
+        if self.claims.claim(&event).await == Claim::Theirs {
             return Ok(());
         }
         let mut alert = raise(&event, Utc::now());
@@ -181,6 +210,22 @@ impl Desk<'_> {
         changes.alerts.push(alert.id);
         changes.raised.push((alert.id, event.clone()));
         self.open.open(alert, event.timestamp);
+        Ok(())
+    }
+
+    /// Takes over what other processes counted onto the alerts of this one. One that was closed meanwhile
+    /// is given up, so that the next event raises another.
+    async fn collect(&mut self) -> Result<(), Stopped> {
+        for (id, events) in self.claims.counted_by_others().await {
+            if !self.still_open(id).await? {
+                self.open.close(id);
+                self.claims.release(id).await;
+            } else if let Some(alert) = self.open.get_mut(id) {
+                alert.count += events;
+                alert.last_seen = Utc::now();
+                self.save(id).await?;
+            }
+        }
         Ok(())
     }
 
@@ -197,8 +242,8 @@ impl Desk<'_> {
     /// Queues a new alert for its channels.
     async fn announce(&mut self, id: Ulid, event: &SecurityEvent) -> Result<(), Stopped> {
         let Some(alert) = self.open.get_mut(id) else { return Ok(()) };
-        let waited = (Utc::now() - event.timestamp).to_std().unwrap_or_default();
-        metrics::histogram!("parapet_event_to_alert_seconds").record(waited.as_secs_f64());
+        let waited = seconds_between(event.timestamp, Utc::now());
+        metrics::histogram!("parapet_event_to_alert_seconds").record(waited);
         metrics::counter!("parapet_alerts_total", "severity" => alert.severity.band().as_str()).increment(1);
         let failed = self.dispatcher.send(alert, event);
         if failed.is_empty() {
@@ -301,6 +346,10 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).to_std().unwrap_or_default().as_secs_f64()
 }
 
 fn set_delivery(alert: &mut Alert, delivery: Delivery) {

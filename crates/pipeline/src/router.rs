@@ -16,10 +16,11 @@
 //! next process route the same entries again; stores and alerts recognise the event id. Within one
 //! process a batch is retried until it is through, so nothing is appended twice.
 
+use crate::chain::Chain;
 use crate::classification::Judge;
 use crate::classify::Verdict;
 use crate::dead_letter::{DeadLetter, Letter};
-use crate::ledger::{EventLedger, Hop};
+use crate::ledger::{Hop, Numbers};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use crate::validate::validate;
 use chrono::Utc;
@@ -63,6 +64,8 @@ pub(crate) struct Lane {
     pub(crate) track: Option<Arc<Hop>>,
     pub(crate) hop: Arc<Hop>,
     pub(crate) dead: DeadLetter,
+    /// Of the events on the lane's track. Held by the lane's one task while it appends.
+    pub(crate) chain: tokio::sync::Mutex<Chain>,
 }
 
 /// Events given up, by reason; counted when the batch is acknowledged.
@@ -81,7 +84,7 @@ impl Lane {
     }
 
     /// Appends to the track. Events that the stream refuses for good become dead letters.
-    async fn append(&self, events: &[Arc<SecurityEvent>], dropped: &mut Dropped) -> Result<(), Stopped> {
+    async fn append(&self, events: &mut [Arc<SecurityEvent>], dropped: &mut Dropped) -> Result<(), Stopped> {
         if events.is_empty() {
             return Ok(());
         }
@@ -92,7 +95,7 @@ impl Lane {
             Err(GivenUp::Refused(_)) => {}
         }
         for event in events {
-            match self.try_append(std::slice::from_ref(event)).await {
+            match self.try_append(std::slice::from_mut(event)).await {
                 Ok(()) => {}
                 Err(GivenUp::Stopped) => return Err(Stopped),
                 Err(GivenUp::Refused(error)) => {
@@ -105,8 +108,11 @@ impl Lane {
         Ok(())
     }
 
-    async fn try_append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn try_append(&self, events: &mut [Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+        let mut chain = self.chain.lock().await;
+        chain.link(events);
         self.stage.insist(|| self.stream.append(events)).await?;
+        chain.appended(events);
         if let Some(track) = &self.track {
             track.produced(events.len() as u64);
         }
@@ -152,9 +158,9 @@ impl FastLane {
     }
 
     async fn route(&self, reader: &mut Reader, entries: &[Entry]) -> Result<(), Stopped> {
-        let urgent = self.urgent(entries);
+        let mut urgent = self.urgent(entries);
         let mut dropped = Dropped::new();
-        self.lane.append(&urgent, &mut dropped).await?;
+        self.lane.append(&mut urgent, &mut dropped).await?;
         self.lane.acknowledge(reader, entries, dropped).await
     }
 }
@@ -178,7 +184,8 @@ impl FastLane {
 pub(crate) struct MainLane {
     pub(crate) lane: Lane,
     pub(crate) live: LiveFeed,
-    pub(crate) ledger: Arc<EventLedger>,
+    /// What the router saw of the producers' numbers.
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 impl MainLane {
@@ -193,11 +200,11 @@ impl MainLane {
 
     async fn route(&self, reader: &mut Reader, entries: &[Entry]) -> Result<(), Stopped> {
         let mut dropped = Dropped::new();
-        let (events, letters) = self.sort_out(entries, &mut dropped);
+        let (mut events, letters) = self.sort_out(entries, &mut dropped);
         if !letters.is_empty() {
             self.lane.bury(letters).await?;
         }
-        self.lane.append(&events, &mut dropped).await?;
+        self.lane.append(&mut events, &mut dropped).await?;
         self.lane.acknowledge(reader, entries, dropped).await?;
         for event in events {
             self.live.publish(LiveMessage::Event(event));
@@ -208,10 +215,10 @@ impl MainLane {
     /// Validates, scores and classifies a batch; no I/O.
     fn sort_out(&self, entries: &[Entry], dropped: &mut Dropped) -> (Vec<Arc<SecurityEvent>>, Vec<Letter>) {
         let now = Utc::now();
+        self.numbers.saw(entries.iter().map(|entry| &*entry.event));
         let mut classifier = self.lane.classifier();
         let (mut events, mut letters) = (Vec::with_capacity(entries.len()), Vec::new());
         for Entry { event, .. } in entries {
-            self.ledger.saw(&event.origin);
             match validate(event, now) {
                 Ok(()) => {
                     let verdict = classifier.classify(event);

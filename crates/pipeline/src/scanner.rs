@@ -2,6 +2,7 @@
 //!
 //! By the rule families of CRS that detect tools (913), or by a tool's name in the user agent.
 
+use aho_corasick::AhoCorasick;
 use parapet_event::{SecurityEvent, TrackReason};
 use serde::Deserialize;
 
@@ -79,13 +80,17 @@ pub struct Scanners {
     rules: Vec<RulePattern>,
     /// In lower case, none empty.
     user_agents: Vec<String>,
+    /// Finds all of them at once, in any case. Only gigabytes of names make none.
+    search: Option<AhoCorasick>,
 }
 
 impl Scanners {
     /// `user_agents` are texts that occur, in any case, in the user agent.
     pub fn new(rules: Vec<RulePattern>, user_agents: &[String]) -> Self {
         let names = user_agents.iter().filter(|name| !name.is_empty());
-        Scanners { rules, user_agents: names.map(|name| name.to_ascii_lowercase()).collect() }
+        let user_agents: Vec<_> = names.map(|name| name.to_ascii_lowercase()).collect();
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(&user_agents).ok();
+        Scanners { rules, user_agents, search }
     }
 
     /// Why the event is a scanner's, if it is.
@@ -95,11 +100,13 @@ impl Scanners {
             .iter()
             .find(|finding| self.rules.iter().any(|pattern| pattern.matches(finding.rule_id)))
             .map(|finding| TrackReason::ScannerRule(finding.rule_id));
-        by_rule.or_else(|| {
-            let agent = event.request.user_agent.to_ascii_lowercase();
-            let name = self.user_agents.iter().find(|name| agent.contains(name.as_str()))?;
-            Some(TrackReason::ScannerUserAgent(name.clone()))
-        })
+        by_rule.or_else(|| Some(TrackReason::ScannerUserAgent(self.named_in(&event.request.user_agent)?.clone())))
+    }
+
+    /// The first of the names that the user agent contains.
+    fn named_in(&self, user_agent: &str) -> Option<&String> {
+        let found = self.search.as_ref()?.find_overlapping_iter(user_agent).map(|found| found.pattern()).min()?;
+        self.user_agents.get(found.as_usize())
     }
 }
 

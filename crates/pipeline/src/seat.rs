@@ -1,7 +1,7 @@
 //! A stage's place in a consumer group, and the task that sits in it.
 
 use crate::dead_letter::DeadLetter;
-use crate::ledger::Hop;
+use crate::ledger::{Hop, Numbers};
 use crate::monitor::Watched;
 use crate::stage::{Reader, Stage};
 use futures::FutureExt;
@@ -18,15 +18,15 @@ pub(crate) type Task = (Stage, JoinHandle<()>);
 /// Who appends to a stream that a stage of this process reads, and so counts what its hop is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// A stage of this process, which counts what it appends.
+    /// Stages of this process only, which count what they append.
     Here,
-    /// Other processes: the reader counts what it reads.
+    /// Perhaps other processes: the reader counts what it reads.
     Elsewhere,
 }
 
 impl Appended {
-    pub(crate) fn by_stage(runs_here: bool) -> Appended {
-        if runs_here { Appended::Here } else { Appended::Elsewhere }
+    pub(crate) fn to(stream: &dyn EventStream, writer_runs_here: bool) -> Appended {
+        if writer_runs_here && !stream.is_shared() { Appended::Here } else { Appended::Elsewhere }
     }
 }
 
@@ -58,8 +58,11 @@ pub(crate) struct Seat {
     pub(crate) stage: Stage,
     pub(crate) membership: Membership,
     pub(crate) hop: Arc<Hop>,
-    pub(crate) dropped: u64,
-    /// Taken by the first run of the stage.
+    /// Entries that the stream is known to have dropped before the group could read them, if it is known.
+    pub(crate) dropped: Option<u64>,
+    /// Producers' numbers at the hop, where gaps are looked for.
+    pub(crate) numbers: Option<Arc<Numbers>>,
+    /// Taken by the first run of the stage; none if the stream was away at the start.
     pub(crate) reader: Option<Reader>,
 }
 
@@ -74,8 +77,15 @@ impl Seat {
     }
 
     pub(crate) fn watched(&self) -> Watched {
-        let Membership { stream, group, .. } = &self.membership;
-        Watched { stream: stream.clone(), group: group.clone(), hop: self.hop.clone(), dropped: self.dropped }
+        let Membership { stream, group, appended, .. } = &self.membership;
+        Watched {
+            stream: stream.clone(),
+            group: group.clone(),
+            hop: self.hop.clone(),
+            appended: *appended,
+            dropped: self.dropped,
+            numbers: self.numbers.clone(),
+        }
     }
 }
 

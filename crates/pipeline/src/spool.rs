@@ -6,12 +6,18 @@
 //! stream is away or its disk is full the writer keeps trying and the queue fills up; what happens
 //! then is the policy [`WhenFull`].
 //!
+//! The end of an answer waits until its event is in the stream, for at most `answer_waits_ms`: so whoever
+//! kills the process loses no event of a request that was answered. A stream that does not keep up costs
+//! one such wait; from then on answers go at once, and are counted, until a batch has been written.
+//!
 //! On shutdown the queue is drained into the stream. What cannot be written by the deadline goes to
 //! the dead letter file.
 
+use crate::chain::Chain;
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{EventLedger, Hop};
 use crate::stage::{GivenUp, Stage};
+use async_trait::async_trait;
 use parapet_event::SecurityEvent;
 use parapet_ports::{EventSink, EventStream, PortError};
 use serde::Deserialize;
@@ -19,7 +25,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
 
 /// Limits of the hand-off and what happens when it is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,6 +40,9 @@ pub struct Config {
     pub batch_max: NonZeroUsize,
     /// What to do when either limit is reached. Default `drop-oldest`.
     pub when_full: WhenFull,
+    /// Milliseconds that the end of an answer waits for its event to be in the stream, at most. 0 lets
+    /// it go at once. Default 100.
+    pub answer_waits_ms: u64,
 }
 
 /// What the spool does when it is full.
@@ -54,6 +64,7 @@ impl Default for Config {
             bytes_max: const { NonZeroUsize::new(64 << 20).expect("not zero") },
             batch_max: const { NonZeroUsize::new(1024).expect("not zero") },
             when_full: WhenFull::DropOldest,
+            answer_waits_ms: 100,
         }
     }
 }
@@ -66,7 +77,10 @@ pub struct Spool {
     /// until the queue is below three quarters of both, so that the gateway does not flap.
     full: AtomicBool,
     ready: Notify,
-    ledger: Arc<EventLedger>,
+    /// How many of the submitted events have left for the stream or were given up, oldest first.
+    settled: watch::Sender<u64>,
+    /// An answer has waited in vain since the last batch was written.
+    stalled: AtomicBool,
     gateway: Arc<Hop>,
     hop: Arc<Hop>,
 }
@@ -75,6 +89,8 @@ pub struct Spool {
 struct Queue {
     events: VecDeque<(usize, SecurityEvent)>,
     bytes: usize,
+    /// Events ever pushed.
+    submitted: u64,
     closed: bool,
 }
 
@@ -87,14 +103,15 @@ impl Queue {
 }
 
 impl Spool {
-    pub(crate) fn new(config: Config, ledger: Arc<EventLedger>) -> Self {
+    pub(crate) fn new(config: Config, ledger: &EventLedger) -> Self {
         let (gateway, hop) = (ledger.hop("gateway"), ledger.hop("spool"));
         Spool {
             config,
             queue: Mutex::default(),
             full: AtomicBool::new(false),
             ready: Notify::new(),
-            ledger,
+            settled: watch::Sender::new(0),
+            stalled: AtomicBool::new(false),
             gateway,
             hop,
         }
@@ -114,18 +131,6 @@ impl Spool {
             || (!queue.events.is_empty() && queue.bytes + bytes > self.config.bytes_max.get())
     }
 
-    fn lost_in_queue(&self, events: &[SecurityEvent]) {
-        for event in events {
-            self.ledger.dropped_before_router(&event.origin);
-        }
-        self.hop.dropped("full", events.len() as u64);
-    }
-
-    fn refuse(&self, reason: &str, event: &SecurityEvent) {
-        self.ledger.dropped_before_router(&event.origin);
-        self.gateway.dropped(reason, 1);
-    }
-
     /// Takes up to `max` events, oldest first.
     fn take(&self, max: usize) -> Vec<Arc<SecurityEvent>> {
         let mut queue = self.lock();
@@ -141,6 +146,16 @@ impl Spool {
         batch
     }
 
+    /// What is no longer in the queue is in the stream, or given up. Only the writer may say so, between
+    /// batches.
+    fn settle(&self) {
+        let queue = self.lock();
+        let settled = queue.submitted - queue.events.len() as u64;
+        drop(queue);
+        self.stalled.store(false, Ordering::Relaxed);
+        self.settled.send_replace(settled);
+    }
+
     /// Moves events to the stream until told to stop; then refuses new ones, writes what is left
     /// and ends.
     pub(crate) async fn write_to(
@@ -150,56 +165,74 @@ impl Spool {
         dead: DeadLetter,
         stage: Stage,
     ) {
-        let writer = Writer { spool: &self, stream: &*stream, readers: &readers, dead: &dead, stage: &stage };
+        let (readers, dead, stage) = (&readers, &dead, &stage);
+        let mut writer = Writer { spool: &self, stream: &*stream, readers, dead, stage, chain: Chain::default() };
         loop {
             let draining = stage.is_draining();
             if draining {
                 self.lock().closed = true;
             }
-            let batch = self.take(self.config.batch_max.get());
+            let mut batch = self.take(self.config.batch_max.get());
             match (batch.is_empty(), draining) {
                 (true, true) => return,
                 (true, false) => tokio::select! {
                     () = self.ready.notified() => {}
                     () = stage.draining() => {}
                 },
-                (false, _) => writer.write(&batch).await,
+                (false, _) => {
+                    writer.write(&mut batch).await;
+                    self.settle();
+                }
             }
         }
     }
 }
 
+#[async_trait]
 impl EventSink for Spool {
     fn submit(&self, event: SecurityEvent) {
         self.gateway.produced(1);
         let bytes = weight(&event);
-        let mut pushed_out = Vec::new();
+        let mut pushed_out = 0;
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
-            return self.refuse("closed", &event);
+            return self.gateway.dropped("closed", 1);
         }
         if self.no_room(&queue, bytes) {
             if self.config.when_full == WhenFull::FailClosed {
                 drop(queue);
-                return self.refuse("full", &event);
+                return self.gateway.dropped("full", 1);
             }
-            while self.no_room(&queue, bytes)
-                && let Some(oldest) = queue.pop()
-            {
-                pushed_out.push(oldest);
+            while self.no_room(&queue, bytes) && queue.pop().is_some() {
+                pushed_out += 1;
             }
         }
         queue.events.push_back((bytes, event));
         queue.bytes += bytes;
+        queue.submitted += 1;
         if self.exceeds(&queue, 4) {
             self.full.store(true, Ordering::Relaxed);
         }
         self.hop.produced(1);
         drop(queue);
         self.gateway.delivered(1);
-        self.lost_in_queue(&pushed_out);
+        self.hop.dropped("full", pushed_out);
         self.ready.notify_one();
+    }
+
+    async fn settled(&self) {
+        let patience = Duration::from_millis(self.config.answer_waits_ms);
+        if patience.is_zero() {
+            return;
+        }
+        let submitted = self.lock().submitted;
+        let mut settled = self.settled.subscribe();
+        let done = settled.wait_for(|settled| *settled >= submitted);
+        if self.stalled.load(Ordering::Relaxed) || tokio::time::timeout(patience, done).await.is_err() {
+            self.stalled.store(true, Ordering::Relaxed);
+            metrics::counter!("parapet_answers_before_event_total").increment(1);
+        }
     }
 
     fn accepting(&self) -> bool {
@@ -214,17 +247,18 @@ struct Writer<'a> {
     readers: &'a [Arc<Hop>],
     dead: &'a DeadLetter,
     stage: &'a Stage,
+    chain: Chain,
 }
 
 impl Writer<'_> {
-    async fn write(&self, batch: &[Arc<SecurityEvent>]) {
+    async fn write(&mut self, batch: &mut [Arc<SecurityEvent>]) {
         match self.append(batch).await {
             Ok(()) => {}
             Err(GivenUp::Stopped) => self.bury(batch, "not written before the shutdown deadline").await,
             // One event spoils the batch, for example by its size: find it by writing one at a time.
             Err(GivenUp::Refused(_)) => {
                 for event in batch {
-                    let one = std::slice::from_ref(event);
+                    let one = std::slice::from_mut(event);
                     match self.append(one).await {
                         Ok(()) => {}
                         Err(GivenUp::Stopped) => self.bury(one, "not written before the shutdown deadline").await,
@@ -235,8 +269,10 @@ impl Writer<'_> {
         }
     }
 
-    async fn append(&self, batch: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn append(&mut self, batch: &mut [Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+        self.chain.link(batch);
         self.stage.insist(|| self.stream.append(batch)).await?;
+        self.chain.appended(batch);
         let events = batch.len() as u64;
         self.readers.iter().for_each(|hop| hop.produced(events));
         self.spool.hop.delivered(events);
@@ -248,9 +284,6 @@ impl Writer<'_> {
         let kept = self.dead.bury(letters).await;
         if let Err(error) = &kept {
             tracing::error!(%error, events = events.len(), reason, "events are lost: no dead letter could be written");
-        }
-        for event in events {
-            self.spool.ledger.dropped_before_router(&event.origin);
         }
         self.spool.hop.dropped(if kept.is_ok() { "dead letter" } else { "lost" }, events.len() as u64);
     }
@@ -286,7 +319,7 @@ mod tests {
     fn spool(events_max: usize, when_full: WhenFull) -> (Spool, Arc<EventLedger>) {
         let ledger = Arc::new(EventLedger::new());
         let config = Config { events_max: NonZeroUsize::new(events_max).unwrap(), when_full, ..Config::default() };
-        (Spool::new(config, ledger.clone()), ledger)
+        (Spool::new(config, &ledger), ledger)
     }
 
     fn sequences(events: &[Arc<SecurityEvent>]) -> Vec<u64> {
@@ -341,5 +374,36 @@ mod tests {
         spool.submit(example::event(1));
         spool.submit(example::event(2));
         assert_eq!(sequences(&spool.take(10)), [2]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_until_its_event_is_written() {
+        let (mut spool, _) = spool(10, WhenFull::DropOldest);
+        spool.config.answer_waits_ms = 600_000;
+        spool.settled().await;
+        spool.submit(example::event(1));
+        spool.submit(example::event(2));
+        let mut waiting = std::pin::pin!(spool.settled());
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        assert_eq!(sequences(&spool.take(1)), [1]);
+        spool.settle();
+        assert!(futures::poll!(waiting.as_mut()).is_pending(), "the second event is still in the queue");
+        assert_eq!(sequences(&spool.take(1)), [2]);
+        spool.settle();
+        waiting.await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_stalls_costs_one_wait() {
+        let (mut spool, _) = spool(10, WhenFull::DropOldest);
+        spool.config.answer_waits_ms = 1;
+        spool.submit(example::event(1));
+        spool.settled().await;
+        spool.config.answer_waits_ms = 600_000;
+        spool.settled().await;
+        assert_eq!(spool.take(1).len(), 1);
+        spool.settle();
+        spool.submit(example::event(2));
+        assert!(futures::poll!(std::pin::pin!(spool.settled())).is_pending(), "it works again");
     }
 }

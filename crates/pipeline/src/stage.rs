@@ -109,7 +109,8 @@ impl Stage {
         }
     }
 
-    fn fails(&self, error: &PortError) {
+    /// Notes a problem that is being tried again.
+    pub(crate) fn fails(&self, error: &PortError) {
         if self.health.fails(self.name, error.to_string()) {
             tracing::error!(stage = self.name, %error, "failing; trying again until it works");
         }

@@ -2,11 +2,12 @@
 //!
 //! Rooms never import each other; they meet at the traits of this crate and are wired together by
 //! the binary. One file per seam: the trait, the data that crosses it and what every implementation
-//! must guarantee. [`registry`] is how a plugin becomes known, [`layers`] what is applied to plugins
-//! once instead of in each.
+//! must guarantee. [`registry`] is how a plugin becomes known; [`layers`], [`awaited`], [`egress`] and [`tls`] are what is applied once
+//! instead of in each.
 
 pub mod accounts;
 pub mod alerts;
+pub mod awaited;
 pub mod channel;
 pub mod egress;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod state;
 pub mod store;
 pub mod stream;
 pub mod suites;
+pub mod tls;
 pub mod traffic;
 
 pub use accounts::Accounts;

@@ -16,7 +16,7 @@
 //!
 //! Events are answered by the role `analytics`, alerts by the role `realtime`, anything else by all.
 
-use crate::ledger::HopCount;
+use crate::ledger::{HopCount, WorkerCount};
 use crate::traffic::TrafficTotals;
 use parapet_event::AlertState;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,8 @@ pub struct NodeStatus {
     pub traffic: Option<TrafficTotals>,
     /// Its account of events, hop by hop.
     pub ledger: BTreeMap<String, HopCount>,
+    /// What its hops saw of each producer's numbers, of the newest producers.
+    pub workers: Vec<WorkerCount>,
     /// What is wrong with it right now.
     pub problems: Vec<String>,
 }

@@ -57,6 +57,11 @@ pub trait EventStream: Send + Sync {
     /// Name of the stream, for metrics and messages.
     fn name(&self) -> &str;
 
+    /// Whether other processes may append to it or read it.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Appends the batch, in order, all or nothing.
     ///
     /// # Errors
@@ -68,6 +73,10 @@ pub trait EventStream: Send + Sync {
 
     /// How far the group is behind.
     async fn lag(&self, group: &str) -> Result<Lag, PortError>;
+
+    /// How many processes read the stream in the group now, this one included. One that died may count
+    /// for a while.
+    async fn readers(&self, group: &str) -> Result<usize, PortError>;
 }
 
 /// One member of a consumer group.

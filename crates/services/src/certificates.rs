@@ -24,7 +24,7 @@ impl Certificates {
     ///
     /// # Panics
     /// If `openssl` fails.
-    pub(crate) fn make(directory: &Path) -> Certificates {
+    pub fn make(directory: &Path) -> Certificates {
         let path = |name: &str| directory.join(name);
         let authority = "-x509 -days 2 -subj /CN=parapet-test-authority -addext keyUsage=keyCertSign";
         openssl(directory, &format!("req {authority} {KEY} -keyout ca.key -out ca.pem"));

@@ -463,6 +463,11 @@ export interface components {
             instance: string;
             /**
              * Format: int64
+             * @description Number of the event before it in the stream that it was read from.
+             */
+            previous?: number;
+            /**
+             * Format: int64
              * @description Sequence number, from 1 without gaps per instance and worker.
              */
             sequence: number;
@@ -696,6 +701,14 @@ export interface components {
         } | {
             /** @enum {string} */
             rule: "default";
+        } | {
+            /**
+             * Format: int64
+             * @description Nobody attacked: Parapet reports that so many events were lost.
+             */
+            detail: number;
+            /** @enum {string} */
+            rule: "events_lost";
         };
         /** @description Data of the message `traffic`. */
         TrafficTick: components["schemas"]["TrafficTotals"] & {

@@ -62,6 +62,8 @@ export function trackReason(reason: TrackReason | null | undefined): string {
       return `Rule ${reason.detail} belongs to a critical family (by default SQL injection, cross-site scripting, command execution, local file inclusion).`;
     case 'script':
       return reason.detail === '' ? 'The classification script decided.' : `The classification script decided: ${reason.detail}.`;
+    case 'events_lost':
+      return `Parapet reports on itself: ${reason.detail} events were lost on their way. Reports take both tracks.`;
     case 'default':
       return 'No real-time criterion applied, so the event goes to analytics only.';
   }

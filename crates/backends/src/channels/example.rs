@@ -12,7 +12,7 @@ pub(crate) fn alert() -> (Alert, SecurityEvent) {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::from_parts(1_800_000_000_000, 7),
         timestamp: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
-        origin: Origin { instance: Ulid::from_parts(1, 1), worker: 0, sequence: 1 },
+        origin: Origin::new(Ulid::from_parts(1, 1), 0, 1),
         site: "shop".into(),
         client_ip: [203, 0, 113, 9].into(),
         client_port: 50_000,

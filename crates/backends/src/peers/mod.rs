@@ -8,8 +8,14 @@
 //! ```toml
 //! [peers]
 //! token = "a long random text, the same in all processes"
-//! urls = ["http://10.0.0.5:9090", "http://10.0.0.6:9090"]
+//! urls = ["https://waf-1.internal:9090", "https://waf-2.internal:9090"]
+//! [peers.tls]
+//! ca_file = "/etc/parapet/tls/ca.pem"
 //! ```
+//!
+//! The token and the events are for nobody else to read: a peer on another machine is asked by HTTPS
+//! (there `console.tls`, or a proxy that speaks it), unless `allow_plain_http` says that the network in
+//! between is trusted.
 
 mod alerts;
 mod events;
@@ -17,12 +23,14 @@ mod live;
 mod status;
 
 use crate::egress::Target;
-use futures::future::try_join_all;
+use crate::tls::{self, Tls};
+use futures::future::{join_all, try_join_all};
 use parapet_ports::node::{NodeStatus, PREFIX, Role};
 use parapet_ports::{AlertStore, ErrorKind, EventStore, Ledger, LiveFeed, PortError, Secret, TrafficSource};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -36,6 +44,11 @@ pub struct Config {
     pub token: Option<Secret>,
     /// Where the other processes listen (their `console.bind`), for a process that asks them.
     pub urls: Vec<String>,
+    /// Authorities that sign the peers' certificates, instead of the system's, and the certificate that
+    /// this process shows them.
+    pub(crate) tls: Tls,
+    /// Lets `urls` name other machines without TLS. Default false.
+    pub allow_plain_http: bool,
 }
 
 /// Shortest token that is not worth guessing at.
@@ -51,6 +64,14 @@ impl Config {
     pub fn validate(&self) -> Result<(), Vec<PortError>> {
         let wrong = |what: String| PortError::new(ErrorKind::Config, format!("peers.{what}"));
         let mut errors: Vec<_> = self.targets().filter_map(Result::err).collect();
+        errors.extend(self.tls.validate("peers").err());
+        let readable = self.targets().flatten().filter(Target::is_readable_on_the_way);
+        if let Some(target) = readable.into_iter().find(|_| !self.allow_plain_http) {
+            errors.push(wrong(format!(
+                "urls: {target} would send the token and events in plain text; use https (console.tls there), or set \
+                 peers.allow_plain_http = true if nobody else is on that network"
+            )));
+        }
         match &self.token {
             Some(token) if token.expose().len() < TOKEN_MIN => {
                 errors.push(wrong(format!(
@@ -65,10 +86,65 @@ impl Config {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
+    fn nodes(&self) -> Result<Vec<Node>, PortError> {
+        let token = self.token.clone().unwrap_or_else(|| Secret::new(""));
+        let node = |target: Result<Target, PortError>| {
+            let target = target?;
+            let client = target.build(self.secured(target.client_builder())?)?;
+            Ok(Node { client, name: target.to_string(), target, token: token.clone(), status: Arc::default() })
+        };
+        self.targets().map(node).collect()
+    }
+
+    /// The client's side of TLS.
+    fn secured(&self, builder: ClientBuilder) -> Result<ClientBuilder, PortError> {
+        let unusable = |path: &Path, error: reqwest::Error| {
+            PortError::new(ErrorKind::Config, format!("peers: tls: {} cannot be used", path.display()))
+                .with_source(error)
+        };
+        let mut builder = builder;
+        if let Some(path) = &self.tls.ca_file {
+            let authorities = Certificate::from_pem_bundle(&tls::read("peers", path)?);
+            builder = builder.tls_certs_only(authorities.map_err(|error| unusable(path, error))?);
+        }
+        if let (Some(certificate), Some(key)) = (&self.tls.certificate_file, &self.tls.key_file) {
+            let pem = [tls::read("peers", certificate)?, b"\n".to_vec(), tls::read("peers", key)?].concat();
+            let identity = reqwest::Identity::from_pem(&pem);
+            builder = builder.identity(identity.map_err(|error| unusable(certificate, error))?);
+        }
+        Ok(builder)
+    }
+
     fn targets(&self) -> impl Iterator<Item = Result<Target, PortError>> {
         // Peers are inside by nature, so private addresses are what is expected.
         self.urls.iter().map(|url| Target::new("peers.urls", &Secret::new(url.as_str()), true))
     }
+}
+
+/// Asks processes once what they say of themselves: the one whose socket this is, if there is one, and the
+/// peers of the table. Each answer comes with the name of who gave it.
+///
+/// # Errors
+/// `Config` for a table that [`Config::validate`] refuses, or a certificate that cannot be used.
+pub async fn ask_status(
+    config: &Config,
+    socket: Option<&Path>,
+) -> Result<Vec<(String, Result<NodeStatus, PortError>)>, PortError> {
+    let mut nodes = config.nodes()?;
+    if let Some(socket) = socket {
+        let target = Target::new("socket", &Secret::new("http://localhost"), true)?;
+        let client = target.build(target.client_builder().unix_socket(socket))?;
+        let name = socket.display().to_string();
+        nodes.insert(0, Node { client, name, target, token: Secret::new(""), status: Arc::default() });
+    }
+    let ask = |node: Node| async move {
+        let status = match node.send(node.request(Method::GET, "status")).await {
+            Ok(answer) => node.read(answer).await,
+            Err(error) => Err(error),
+        };
+        (node.name, status)
+    };
+    Ok(join_all(nodes.into_iter().map(ask)).await)
 }
 
 /// All peers; cheap to clone.
@@ -86,13 +162,7 @@ impl Peers {
     /// # Errors
     /// `Config` for a table that [`Config::validate`] refuses, `Unavailable` if there can be no client.
     pub fn watch(config: &Config, live: &LiveFeed) -> Result<Peers, PortError> {
-        let token = config.token.clone().unwrap_or_else(|| Secret::new(""));
-        let mut nodes = Vec::new();
-        for target in config.targets() {
-            let target = target?;
-            let client = target.client()?;
-            nodes.push(Node { client, target, token: token.clone(), status: Arc::default() });
-        }
+        let nodes = config.nodes()?;
         let mut tasks = JoinSet::new();
         for node in &nodes {
             tasks.spawn(status::follow(node.clone()));
@@ -162,6 +232,8 @@ impl Peers {
 /// One peer.
 #[derive(Clone)]
 struct Node {
+    /// What it is called in messages.
+    name: String,
     client: Client,
     target: Target,
     token: Secret,

@@ -42,12 +42,7 @@ impl Ledger for WholeLedger {
         let mut all = self.own.snapshot();
         for (_, status) in self.peers.status() {
             for (hop, count) in status.map(|status| status.ledger).unwrap_or_default() {
-                let sum = all.entry(hop).or_default();
-                sum.produced += count.produced;
-                sum.delivered += count.delivered;
-                for (reason, events) in count.dropped {
-                    *sum.dropped.entry(reason).or_default() += events;
-                }
+                all.entry(hop).or_default().add(&count);
             }
         }
         all

@@ -5,7 +5,7 @@
 
 use super::failure::{breaks_connection, port_error};
 use super::servers::{Mode, Servers, host_and_port};
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 use parapet_ports::{ErrorKind, PortError, Secret};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
@@ -67,6 +67,8 @@ enum Target {
 /// The way to the servers.
 pub(crate) struct Link {
     name: String,
+    /// Configured addresses, for messages.
+    addresses: String,
     target: Target,
     /// Limit of connecting and of an answer.
     timeout: Duration,
@@ -92,7 +94,8 @@ impl Link {
         let target = target(config, certificates, timeout, block_max);
         let target = target.map_err(|error| port_error(name, "the configuration cannot be used", error))?;
         let state = State { shared: None, generation: 0, pause: PAUSE_FIRST, not_before: Instant::now() };
-        Ok(Link { name: name.to_owned(), target, timeout, state: Mutex::new(state) })
+        let addresses = config.addresses.join(", ");
+        Ok(Link { name: name.to_owned(), addresses, target, timeout, state: Mutex::new(state) })
     }
 
     /// Limit of an answer.
@@ -173,11 +176,12 @@ impl Link {
                 state.pause = PAUSE_FIRST;
                 return Ok(connection);
             }
-            Ok(Err(error)) => port_error(&self.name, "cannot connect to Redis", error),
-            Err(_) => PortError::new(
-                ErrorKind::Unavailable,
-                format!("{}: Redis did not answer within {} ms", self.name, self.timeout.as_millis()),
-            ),
+            Ok(Err(error)) => port_error(&self.name, &format!("cannot connect to Redis at {}", self.addresses), error),
+            Err(_) => {
+                let (addresses, limit) = (&self.addresses, self.timeout.as_millis());
+                let message = format!("{}: Redis at {addresses} did not answer within {limit} ms", self.name);
+                PortError::new(ErrorKind::Unavailable, message)
+            }
         };
         state.not_before = Instant::now() + state.pause;
         state.pause = (state.pause * 2).min(PAUSE_MAX);
@@ -199,7 +203,10 @@ impl Link {
     }
 
     fn away(&self) -> PortError {
-        PortError::new(ErrorKind::Unavailable, format!("{}: Redis is away; trying again soon", self.name))
+        PortError::new(
+            ErrorKind::Unavailable,
+            format!("{}: Redis at {} is away; trying again soon", self.name, self.addresses),
+        )
     }
 
     /// The error at the seam.
@@ -226,20 +233,15 @@ impl From<PortError> for Failure {
 /// Outcome of a call.
 pub(crate) type RedisOutcome<T> = Result<T, Failure>;
 
-fn certificates(name: &str, tls: &Tls) -> Result<TlsCertificates, PortError> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| {
-            let message = format!("{name}: tls: {} cannot be read", path.display());
-            PortError::new(ErrorKind::Config, message).with_source(error)
-        })
-    };
-    let client_tls = match (&tls.certificate_file, &tls.key_file) {
+fn certificates(name: &str, files: &Tls) -> Result<TlsCertificates, PortError> {
+    let read = |path: &Path| tls::read(name, path);
+    let client_tls = match (&files.certificate_file, &files.key_file) {
         (Some(certificate), Some(key)) => {
             Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
         }
         _ => None,
     };
-    Ok(TlsCertificates { client_tls, root_cert: tls.ca_file.as_deref().map(read).transpose()? })
+    Ok(TlsCertificates { client_tls, root_cert: files.ca_file.as_deref().map(read).transpose()? })
 }
 
 fn target(

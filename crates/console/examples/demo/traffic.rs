@@ -308,7 +308,7 @@ pub(crate) fn event(timestamp: DateTime<Utc>) -> SecurityEvent {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::from_datetime(timestamp.into()),
         timestamp,
-        origin: Origin { instance: *INSTANCE, worker: 0, sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed) },
+        origin: Origin::new(*INSTANCE, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed)),
         site: site.to_owned(),
         client_ip: CLIENTS[rand::random_range(0..CLIENTS.len())].parse().unwrap_or([192, 0, 2, 1].into()),
         client_port: rand::random_range(20_000..60_000),

@@ -155,7 +155,7 @@ pub(crate) fn event(second: i64) -> SecurityEvent {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::from_parts(timestamp.timestamp_millis().unsigned_abs(), 1),
         timestamp,
-        origin: Origin { instance: Ulid::nil(), worker: 0, sequence: 1 },
+        origin: Origin::new(Ulid::nil(), 0, 1),
         site: "shop".into(),
         client_ip: "203.0.113.7".parse().unwrap(),
         client_port: 4711,

@@ -98,6 +98,10 @@ impl EventStream for Journal {
         &self.owner.log.name
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
         if events.is_empty() {
             return Ok(());
@@ -120,6 +124,11 @@ impl EventStream for Journal {
             }
             None => Lag { appended, unread: state.next - state.first(), pending: 0, dropped: 0 },
         })
+    }
+
+    async fn readers(&self, _group: &str) -> Result<usize, PortError> {
+        // The directory is locked by this process.
+        Ok(1)
     }
 }
 

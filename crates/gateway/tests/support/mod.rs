@@ -8,6 +8,7 @@
     reason = "a module shared by test binaries, each of which uses its part"
 )]
 
+use async_trait::async_trait;
 use parapet_engine::Policy;
 use parapet_engine::seclang::{Configuration, NoFiles};
 use parapet_event::SecurityEvent;
@@ -216,11 +217,20 @@ async fn read_body(head: &str, stream: &mut TcpStream, input: &mut Vec<u8>, requ
 pub struct Events {
     list: Mutex<Vec<SecurityEvent>>,
     pub full: AtomicBool,
+    /// Nothing that was submitted is safe while this is set.
+    pub unsettled: AtomicBool,
 }
 
+#[async_trait]
 impl EventSink for Events {
     fn submit(&self, event: SecurityEvent) {
         self.list.lock().unwrap().push(event);
+    }
+
+    async fn settled(&self) {
+        while self.unsettled.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn accepting(&self) -> bool {
@@ -290,7 +300,7 @@ impl Running {
     }
 
     pub async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), input: Vec::new() }
+        connect(self.address).await
     }
 
     /// Sends the bytes on a connection of their own and reads one response.
@@ -301,7 +311,7 @@ impl Running {
     }
 
     pub async fn get(&self, target: &str) -> Response {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n")).await
+        get(self.address, target).await
     }
 
     /// Waits until the totals are as expected; requests are counted after they are answered.
@@ -322,6 +332,17 @@ impl Running {
     pub fn ask_to_stop(&self) {
         self.shutdown.send(true).unwrap();
     }
+}
+
+async fn connect(address: SocketAddr) -> Client {
+    Client { stream: TcpStream::connect(address).await.unwrap(), input: Vec::new() }
+}
+
+/// The answer of a gateway to a GET.
+pub async fn get(address: SocketAddr, target: &str) -> Response {
+    let mut client = connect(address).await;
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n")).await;
+    client.response().await
 }
 
 /// A connection to the gateway.

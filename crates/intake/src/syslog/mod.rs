@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | `listen` | address and port | – |
 //! | `transport` | `tcp`, `tls` or `udp` | `tcp` |
-//! | `tls` | certificates, see [`crate::tls`] | – |
+//! | `tls` | certificates, see [`parapet_ports::tls`] | – |
 //! | `allow` | networks whose messages are taken | all |
 //!
 //! A message holds one line of a log: a JSON record or a line of an error log. Over TCP and TLS
@@ -27,12 +27,12 @@ mod framing;
 mod message;
 
 use crate::listener::{Listener, Stream, cannot_listen};
-use crate::tls::Tls;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use framing::Frames;
 use ipnet::IpNet;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
+use parapet_ports::tls::Tls;
 use parapet_ports::{ErrorKind, EventSource, PortError, RecordSession, RecordSink};
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};

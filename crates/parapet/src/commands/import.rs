@@ -1,10 +1,11 @@
 //! `parapet import`: reads logs of other WAFs and says what is in them.
 
+use super::log::Log;
 use super::{Failure, Outcome};
 use anyhow::Context;
-use parapet_pipeline::sources::{Format, RECORD_BYTES_MAX, Reader, Reading, Record, Refused};
+use parapet_pipeline::sources::{Format, Reading, Record, Refused};
 use serde::Serialize;
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,29 +61,21 @@ fn print(counts: &Counts) {
 }
 
 fn count(file: &Path, format: Format) -> std::io::Result<Counts> {
-    let mut input = BufReader::with_capacity(256 * 1024, parapet_intake::open_log(file, 0)?);
+    let mut log = Log::open(file, format)?;
     let mut counts = Counts { file: file.to_owned(), ..Counts::default() };
-    let mut reader = Reader::new(format);
-    let (mut records, mut line) = (Vec::new(), Vec::new());
+    let mut records = Vec::new();
     let progress = std::io::stderr().is_terminal();
     let mut shown = Instant::now();
-    loop {
-        line.clear();
-        let read = input.by_ref().take(RECORD_BYTES_MAX as u64 + 2).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        counts.bytes += read as u64;
-        counts.lines += 1;
-        reader.line(line.strip_suffix(b"\n").unwrap_or(&line), None, &mut records);
+    let mut more = true;
+    while more {
+        more = log.next(&mut records)?;
+        (counts.lines, counts.bytes) = (log.lines, log.bytes);
         counts.add(&mut records);
         if progress && shown.elapsed() >= PROGRESS_EVERY {
             shown = Instant::now();
             eprint!("\r{}: {} MB, {} events ", file.display(), counts.bytes >> 20, counts.events);
         }
     }
-    reader.finish(&mut records);
-    counts.add(&mut records);
     if progress {
         eprint!("\r\x1b[K");
     }

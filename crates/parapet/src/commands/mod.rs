@@ -4,8 +4,11 @@
 mod crs;
 mod explain;
 mod import;
+mod ledger;
+mod log;
 mod plugins;
 mod progress;
+mod route;
 mod user;
 
 use crate::cli::{Cli, Command, EXIT_CONFIG, EXIT_FAILURE, Settings};
@@ -43,6 +46,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Crs { command } => crs::run(command),
         Command::Explain(options) => explain::run(&options),
         Command::Import { files, format, json } => import::run(&files, format.into(), json),
+        Command::Ledger { settings, url, json } => ledger::run(&settings, url, json),
+        Command::Route(options) => route::run(&options),
         Command::User { command } => user::run(command),
         Command::Plugins { json } => plugins::list(json),
         Command::Completions { shell } => {

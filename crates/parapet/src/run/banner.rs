@@ -14,6 +14,8 @@ pub struct Banner<'a> {
     pub gateway: &'a [SocketAddr],
     /// Where the console listens, or the probes and peers of a process without one.
     pub listener: SocketAddr,
+    /// Whether that speaks TLS.
+    pub secure: bool,
     /// Rules in force and their policy hash, of a gateway.
     pub rules: Option<(usize, &'a str)>,
     /// Names of the sources.
@@ -36,7 +38,8 @@ impl Banner<'_> {
         }
         let is_console = self.roles.has(Role::Console);
         let (label, listener) = (if is_console { "Console" } else { "Health" }, self.listener);
-        writeln!(out, "  {label:<17}http://{listener}/{}", if is_console { "" } else { "readyz" })?;
+        let scheme = if self.secure { "https" } else { "http" };
+        writeln!(out, "  {label:<17}{scheme}://{listener}/{}", if is_console { "" } else { "readyz" })?;
         if *self.roles != Roles::default() {
             let names: Vec<_> = self.roles.list().iter().map(|role| role.as_str()).collect();
             writeln!(out, "  Roles            {}", names.join(", "))?;

@@ -8,6 +8,7 @@ use parapet_backends::peers::Peers;
 use parapet_console::{Console, Front, Info, Node, PeerApi};
 use parapet_identity::Identity;
 use parapet_pipeline::{Parts, Running};
+use parapet_ports::awaited::Waiting;
 use parapet_ports::node::{NodeStatus, Role};
 use parapet_ports::traffic::TrafficTotals;
 use parapet_ports::{AlertStore, EventStore, Ledger, LiveFeed, TrafficSource};
@@ -56,6 +57,8 @@ pub struct Inside<'a> {
     pub pipeline: &'a Running,
     /// What its roles keep.
     pub kept: Kept,
+    /// What was not there when the process started.
+    pub waiting: Arc<[Waiting]>,
     /// Totals of the gateway, if it runs here.
     pub traffic: Option<Arc<dyn TrafficSource>>,
     /// What just happened.
@@ -108,8 +111,8 @@ impl Inside<'_> {
         Node {
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(self.problems()),
-            peers: self.plan.config.peers.token.clone().map(|token| PeerApi {
-                token,
+            peers: Some(PeerApi {
+                token: self.plan.config.peers.token.clone(),
                 status: Arc::new(self.status()),
                 events: self.kept.events.clone(),
                 alerts: self.kept.alerts.clone(),
@@ -120,18 +123,27 @@ impl Inside<'_> {
 
     /// What is wrong with this process, peers that it asks included.
     fn problems(&self) -> impl Fn() -> Vec<String> + Send + Sync + 'static {
-        let (health, peers) = (self.pipeline.health(), self.peers.clone());
+        let (own, peers) = (self.own_problems(), self.peers.clone());
         move || {
-            let mut problems = health.problems();
+            let mut problems = own();
             let status = peers.iter().flat_map(Peers::status);
             problems.extend(status.filter_map(|(peer, status)| Some(format!("peer {peer} {}", status.err()?))));
             problems
         }
     }
 
+    fn own_problems(&self) -> impl Fn() -> Vec<String> + Clone + Send + Sync + 'static {
+        let (health, waiting) = (self.pipeline.health(), self.waiting.clone());
+        move || {
+            let mut problems: Vec<_> = waiting.iter().filter_map(|waiting| waiting()).collect();
+            problems.extend(health.problems());
+            problems
+        }
+    }
+
     fn status(&self) -> impl Fn() -> NodeStatus + Send + Sync + 'static {
         let (name, roles, sites) = (self.member.clone(), self.plan.config.roles.list(), self.plan.site_names());
-        let (ledger, health) = (self.pipeline.ledger(), self.pipeline.health());
+        let (ledger, problems) = (self.pipeline.ledger(), self.own_problems());
         let (policy, traffic) = (self.plan.policy.clone(), self.traffic.clone());
         move || NodeStatus {
             name: name.clone(),
@@ -141,7 +153,8 @@ impl Inside<'_> {
             sites: sites.clone(),
             traffic: traffic.as_ref().map(|traffic| traffic.totals()),
             ledger: ledger.snapshot(),
-            problems: health.problems(),
+            workers: ledger.workers(),
+            problems: problems(),
         }
     }
 

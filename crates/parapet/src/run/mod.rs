@@ -22,15 +22,16 @@ use parapet_gateway::{Gateway, PolicySet, SiteConfig};
 use parapet_identity::Identity;
 use parapet_pipeline::{Pipeline, Running};
 use parapet_ports::node::Role;
-use parapet_ports::registry::Place;
-use parapet_ports::{LiveFeed, TrafficSource};
+use parapet_ports::{LiveFeed, State, TrafficSource};
+use parts::Opened;
 use plan::Plan;
 use sample_site::SampleSite;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Messages kept for consoles that read slowly.
 const LIVE_MESSAGES_KEPT: usize = 1024;
@@ -76,15 +77,13 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
     }
     let identity = open_identity(&plan).await?;
     let live = LiveFeed::new(LIVE_MESSAGES_KEPT);
-    let peers = match plan.config.peers.urls.is_empty() {
-        true => None,
-        false => Some(Peers::watch(&plan.config.peers, &live)?),
-    };
-    let parts = parts::open(&plan, identity.as_ref(), peers.as_ref(), live.clone(), &data_dir).await?;
+    let peers = watch_peers(&plan, &live)?;
+    let Opened { parts, state, waiting } =
+        parts::open(&plan, identity.as_ref(), peers.as_ref(), live.clone(), &data_dir).await?;
     let kept = Kept::of(&parts);
     let pipeline = Pipeline::start(plan.config.pipeline.clone(), parts).await?;
     let policies = plan.policy.clone().map(|policy| Arc::new(PolicySet::new(policy)));
-    let gateway = open_gateway(&plan, policies.clone(), &pipeline, &data_dir).await?;
+    let gateway = open_gateway(&plan, policies.clone(), &pipeline, state)?;
     let traffic = gateway.as_ref().map(|gateway| Arc::new(gateway.traffic()) as Arc<dyn TrafficSource>);
     let front = Inside {
         plan: &plan,
@@ -93,12 +92,14 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
         peers,
         pipeline: &pipeline,
         kept,
+        waiting: waiting.into(),
         traffic,
         live,
         metrics,
         started,
     };
-    let listener = Server::bind(plan.config.console.clone(), front.front()?).await?;
+    let listener =
+        Server::bind(plan.config.console.clone(), front.front()?).await?.with_socket(&local_socket(&data_dir));
     let credential = match &identity {
         Some(identity) if plan.config.roles.has(Role::Console) => identity.bootstrap().await?,
         _ => None,
@@ -107,6 +108,7 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
         roles: &plan.config.roles,
         gateway: &gateway.as_ref().map(Gateway::addresses).unwrap_or_default(),
         listener: listener.address(),
+        secure: plan.config.console.tls.is_some(),
         rules: plan.policy.as_ref().map(|policy| (policy.rule_count(), policy.hash())),
         sources: plan.source_names(),
         credential: credential.as_ref(),
@@ -120,18 +122,38 @@ pub async fn run(mut plan: Plan, sample: Option<SampleSiteHandle>) -> Result<()>
     wait_to_stop(&plan, policies).await?;
     tracing::info!("stopping: finishing requests in flight, then draining the pipeline");
     stop.send_replace(true);
-    if let Some(gateway) = gateway {
-        gateway.await.context("the gateway ended badly")??;
-    }
-    if !pipeline.shutdown().await {
-        tracing::warn!("some events were not processed in time; they are processed after the next start");
-    }
+    finish(gateway, pipeline).await?;
     stop_listener.send_replace(true);
     listener.await.context("the listener ended badly")?;
     if let Some(identity) = identity {
         identity.close().await;
     }
     Ok(())
+}
+
+/// Lets the gateway finish its requests, and then the pipeline run empty.
+async fn finish<E>(gateway: Option<JoinHandle<Result<(), E>>>, pipeline: Running) -> Result<()>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    if let Some(gateway) = gateway {
+        gateway.await.context("the gateway ended badly")??;
+    }
+    if !pipeline.shutdown().await {
+        tracing::warn!("some events were not processed in time; they are processed after the next start");
+    }
+    Ok(())
+}
+
+/// The other processes, if any are named.
+fn watch_peers(plan: &Plan, live: &LiveFeed) -> Result<Option<Peers>> {
+    let peers = &plan.config.peers;
+    if peers.urls.is_empty() { Ok(None) } else { Ok(Some(Peers::watch(peers, live)?)) }
+}
+
+/// Where a process answers commands on this machine.
+pub fn local_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("run/parapet.sock")
 }
 
 /// Makes the data directory and the name of this process among the members of the streams' groups.
@@ -152,14 +174,13 @@ async fn open_identity(plan: &Plan) -> Result<Option<Arc<Identity>>> {
     Ok(Some(Arc::new(Identity::open(&plan.config.identity).await?)))
 }
 
-async fn open_gateway(
+fn open_gateway(
     plan: &Plan,
     policies: Option<Arc<PolicySet>>,
     pipeline: &Running,
-    data_dir: &Path,
+    state: Option<Arc<dyn State>>,
 ) -> Result<Option<Gateway>> {
-    let (Some(policies), Some(sink)) = (policies, pipeline.sink()) else { return Ok(None) };
-    let state = plan.state.open(&Place { directory: data_dir.join("state") }).await?;
+    let (Some(policies), Some(sink), Some(state)) = (policies, pipeline.sink(), state) else { return Ok(None) };
     let gateway = Gateway::new(plan.config.gateway.clone(), policies, sink).map_err(all_of)?;
     Ok(Some(gateway.sharing_collections(state)))
 }

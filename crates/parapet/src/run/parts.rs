@@ -6,32 +6,59 @@ use parapet_backends::peers::Peers;
 use parapet_identity::Identity;
 use parapet_pipeline::sources::intake::Feed;
 use parapet_pipeline::{AnalyticsParts, IntakeParts, Parts, RealTimeParts, RouterParts};
+use parapet_ports::awaited::{self, Waiting};
 use parapet_ports::node::Role;
 use parapet_ports::registry::{Place, Ready};
-use parapet_ports::{EventStore, EventStream, LiveFeed};
+use parapet_ports::{Channel, EventStream, LiveFeed, State};
 use std::path::Path;
 use std::sync::Arc;
 use ulid::Ulid;
 
-/// Opens streams, store and channels, each only if a role of this process needs it.
+/// What was opened.
+pub struct Opened {
+    /// For the pipeline.
+    pub parts: Parts,
+    /// What instances share for a while.
+    pub state: Option<Arc<dyn State>>,
+    /// What is not there yet.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Opens streams, state, store and channels, each only if a role of this process needs it. A server that
+/// is away is waited for, beside everything else.
 ///
 /// # Errors
-/// What could not be opened.
+/// What could not be opened, and will not be by waiting.
 pub async fn open(
     plan: &Plan,
     identity: Option<&Arc<Identity>>,
     peers: Option<&Peers>,
     live: LiveFeed,
     data_dir: &Path,
-) -> Result<Parts> {
+) -> Result<Opened> {
+    let mut waiting = Vec::new();
     let has = |role| plan.config.roles.has(role);
     let router = has(Role::Router);
-    let spool = stream(&*plan.spool, "spool", has(Role::Gateway) || router, data_dir).await?;
-    let realtime = stream(&*plan.realtime, "realtime", has(Role::Realtime) || router, data_dir).await?;
-    let analytics = stream(&*plan.analytics, "analytics", has(Role::Analytics) || router, data_dir).await?;
+    let spool = stream(&plan.spool, "spool", has(Role::Gateway) || router, data_dir, &mut waiting).await?;
+    // Whoever keeps the history reports what was lost on the way there, which is for the alerts.
+    let reports = has(Role::Analytics) && plan.realtime.is_shared();
+    let realtime =
+        stream(&plan.realtime, "realtime", has(Role::Realtime) || router || reports, data_dir, &mut waiting).await?;
+    let analytics =
+        stream(&plan.analytics, "analytics", has(Role::Analytics) || router, data_dir, &mut waiting).await?;
     let store = if has(Role::Analytics) { Some(plan.store.open(&place(data_dir, "store")).await?) } else { None };
+    let reports = realtime.clone().filter(|_| reports);
     let events = store.clone().or_else(|| peers.map(Peers::events));
-    Ok(Parts {
+    let state = match has(Role::Gateway) || has(Role::Realtime) {
+        true => {
+            let (state, away) = awaited::state("state", plan.state.clone(), place(data_dir, "state")).await?;
+            waiting.extend(away);
+            Some(state)
+        }
+        false => None,
+    };
+    let shared = state.clone().filter(|_| plan.state.is_shared());
+    let parts = Parts {
         intake: match &spool {
             Some(spool) if has(Role::Gateway) => {
                 Some(IntakeParts { spool: spool.clone(), sources: sources(plan, data_dir).await? })
@@ -46,14 +73,16 @@ pub async fn open(
         },
         realtime: match (realtime, identity) {
             (Some(stream), Some(identity)) if has(Role::Realtime) => {
-                Some(realtime_parts(plan, stream, identity.clone(), events, data_dir).await?)
+                let channels = channels(plan, data_dir).await?;
+                Some(RealTimeParts { stream, alerts: identity.clone(), channels, state: shared, events })
             }
             _ => None,
         },
-        analytics: analytics.zip(store).map(|(stream, store)| AnalyticsParts { stream, store }),
+        analytics: analytics.zip(store).map(|(stream, store)| AnalyticsParts { stream, store, reports }),
         live,
         directory: data_dir.join("pipeline"),
-    })
+    };
+    Ok(Opened { parts, state, waiting })
 }
 
 /// Opens the logs of other WAFs.
@@ -68,27 +97,27 @@ async fn sources(plan: &Plan, data_dir: &Path) -> Result<Vec<Feed>> {
     Ok(feeds)
 }
 
-async fn realtime_parts(
-    plan: &Plan,
-    stream: Arc<dyn EventStream>,
-    alerts: Arc<Identity>,
-    events: Option<Arc<dyn EventStore>>,
-    data_dir: &Path,
-) -> Result<RealTimeParts> {
+async fn channels(plan: &Plan, data_dir: &Path) -> Result<Vec<Arc<dyn Channel>>> {
     let mut channels = Vec::new();
     for (name, channel) in &plan.channels {
         channels.push(channel.open(&place(data_dir, "channels").under(name)).await?);
     }
-    Ok(RealTimeParts { stream, alerts, channels, events })
+    Ok(channels)
 }
 
 async fn stream(
-    ready: &dyn Ready<dyn EventStream>,
+    ready: &Arc<dyn Ready<dyn EventStream>>,
     name: &str,
     is_needed: bool,
     data_dir: &Path,
+    waiting: &mut Vec<Waiting>,
 ) -> Result<Option<Arc<dyn EventStream>>> {
-    if is_needed { Ok(Some(ready.open(&place(data_dir, name)).await?)) } else { Ok(None) }
+    if !is_needed {
+        return Ok(None);
+    }
+    let (stream, away) = awaited::stream(name, ready.clone(), place(data_dir, name)).await?;
+    waiting.extend(away);
+    Ok(Some(stream))
 }
 
 fn place(data_dir: &Path, name: &str) -> Place {

@@ -18,7 +18,7 @@ pub const STORES: &[&[Plugin<dyn EventStore>]] = &[parapet_embedded::STORES];
 /// States of all rooms.
 pub const STATES: &[&[Plugin<dyn State>]] = &[parapet_embedded::STATES, parapet_backends::STATES];
 /// Sources of all rooms.
-pub const SOURCES: &[&[Plugin<dyn EventSource>]] = &[parapet_intake::SOURCES];
+pub const SOURCES: &[&[Plugin<dyn EventSource>]] = &[parapet_intake::SOURCES, parapet_backends::SOURCES];
 /// Channels of all rooms.
 pub const CHANNELS: &[&[Plugin<dyn Channel>]] = &[parapet_backends::CHANNELS];
 
@@ -34,15 +34,15 @@ pub struct Plan {
     /// Logs of other WAFs, by name.
     pub sources: Vec<(String, Box<dyn Ready<dyn EventSource>>)>,
     /// Between the gateway and the router.
-    pub spool: Box<dyn Ready<dyn EventStream>>,
+    pub spool: Arc<dyn Ready<dyn EventStream>>,
     /// The real-time track.
-    pub realtime: Box<dyn Ready<dyn EventStream>>,
+    pub realtime: Arc<dyn Ready<dyn EventStream>>,
     /// The analytics track.
-    pub analytics: Box<dyn Ready<dyn EventStream>>,
+    pub analytics: Arc<dyn Ready<dyn EventStream>>,
     /// Where events are kept.
     pub store: Box<dyn Ready<dyn EventStore>>,
     /// What instances share for a while.
-    pub state: Box<dyn Ready<dyn State>>,
+    pub state: Arc<dyn Ready<dyn State>>,
     /// Where alerts go, by name.
     pub channels: Vec<(String, Box<dyn Ready<dyn Channel>>)>,
 }
@@ -119,7 +119,7 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
         config.roles.check_stream(section, writer, reader, stream.as_ref()?.is_shared())
     }));
     if config.roles.has(Role::Router) {
-        errors.extend(check_script(&config.pipeline));
+        errors.extend(classification(&config.pipeline).err().into_iter().flatten());
     }
     errors.extend(config.roles.check_peers(!config.peers.urls.is_empty()));
     if let Err(found) = config.peers.validate() {
@@ -127,23 +127,26 @@ pub fn check(config: Config) -> Result<Plan, Vec<ConfigError>> {
     }
     match (spool, realtime, analytics, store, state) {
         (Some(spool), Some(realtime), Some(analytics), Some(store), Some(state)) if errors.is_empty() => {
-            Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state, channels })
+            let (spool, realtime, analytics) = (spool.into(), realtime.into(), analytics.into());
+            Ok(Plan { config, policy, sources, spool, realtime, analytics, store, state: state.into(), channels })
         }
         _ => Err(errors),
     }
 }
 
-/// What is wrong with the operator's classification script, if there is one.
-fn check_script(pipeline: &parapet_pipeline::Config) -> Vec<ConfigError> {
-    let Err(error) = Classification::open(pipeline.classification.clone(), pipeline.severity.clone()) else {
-        return Vec::new();
-    };
+/// The configured classification, with the operator's script if there is one.
+///
+/// # Errors
+/// Everything that is wrong with the script.
+pub fn classification(pipeline: &parapet_pipeline::Config) -> Result<Arc<Classification>, Vec<ConfigError>> {
     let place = "pipeline.classification.script";
-    error.0.into_iter().map(|message| ConfigError { place: place.to_owned(), message, hint: None }).collect()
+    let error = |message| ConfigError { place: place.to_owned(), message, hint: None };
+    Classification::open(pipeline.classification.clone(), pipeline.severity.clone())
+        .map_err(|found| found.0.into_iter().map(error).collect())
 }
 
 /// An error of a room, placed in its section unless it names the section itself.
-fn in_section(section: &str, error: &impl std::fmt::Display) -> ConfigError {
+pub fn in_section(section: &str, error: &impl std::fmt::Display) -> ConfigError {
     let text = error.to_string();
     match text.split_once(": ") {
         Some((place, message)) if place.starts_with(section) => {

@@ -19,7 +19,7 @@ impl Numbering {
 
     /// The next number. Taken only for an event that is really handed on.
     pub(super) fn take(&mut self) -> Origin {
-        let origin = Origin { instance: self.instance, worker: self.worker, sequence: self.next };
+        let origin = Origin::new(self.instance, self.worker, self.next);
         self.next += 1;
         origin
     }
@@ -30,7 +30,7 @@ impl Numbering {
 ///
 /// The hash is FNV-1a with 128 bits, of which a ULID has room for 80. It need not withstand an
 /// attacker: `parts` come from the WAF, not from its clients.
-pub(super) fn event_id(timestamp_ms: u64, parts: &[&str]) -> Ulid {
+pub(crate) fn event_id(timestamp_ms: u64, parts: &[&str]) -> Ulid {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     // 0xff is in no UTF-8 text, so no two lists of parts look the same.

@@ -14,6 +14,7 @@
 
 use super::identity::Numbering;
 use super::{Format, Reader, Reading, Record, Refused};
+use crate::chain::Chain;
 use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{EventLedger, Hop};
 use crate::router;
@@ -83,7 +84,7 @@ impl Intake {
         let name = feed.source.name().to_owned();
         let desk: Arc<dyn RecordSink> = Arc::new(Desk(Arc::new(Shared {
             hop: self.ledger.hop(&format!("source:{name}")),
-            numbering: Mutex::new(Numbering::new(instance, worker)),
+            numbering: Mutex::new((Numbering::new(instance, worker), Chain::default())),
             counts: Counts::new(&name),
             name: format!("source:{name}"),
             site: feed.site,
@@ -153,7 +154,7 @@ struct Shared {
     intake: Intake,
     hop: Arc<Hop>,
     /// Held while a batch is numbered and appended, so that numbers arrive in their order.
-    numbering: Mutex<Numbering>,
+    numbering: Mutex<(Numbering, Chain)>,
     counts: Counts,
     /// For the ledger and dead letters.
     name: String,
@@ -265,25 +266,24 @@ impl Shared {
             return Ok(());
         }
         self.intake.wait_for_room().await?;
-        let mut numbering = self.numbering.lock().await;
+        let (numbering, chain) = &mut *self.numbering.lock().await;
         let number = |mut event: SecurityEvent| {
             event.origin = numbering.take();
             event.site.clone_from(&self.site);
             Arc::new(event)
         };
-        let events: Vec<_> = events.into_iter().map(number).collect();
-        match self.append_batch(&events).await {
+        let mut events: Vec<_> = events.into_iter().map(number).collect();
+        match self.append_batch(&mut events, chain).await {
             Err(GivenUp::Refused(_)) => {}
             outcome => return outcome,
         }
         // One event spoils the batch, for example by its size: find it by appending one at a time.
-        for event in &events {
-            match self.append_batch(std::slice::from_ref(event)).await {
+        for event in &mut events {
+            match self.append_batch(std::slice::from_mut(event), chain).await {
                 Err(GivenUp::Refused(error)) => {
                     let reason = format!("the spool stream refused it: {error}");
                     let letter = vec![Letter::event(&self.name, reason, event.clone())];
                     self.intake.stage.insist(|| self.intake.dead.bury(letter.clone())).await?;
-                    self.intake.ledger.dropped_before_router(&event.origin);
                     self.hop.produced(1);
                     self.hop.dropped("refused by the stream (dead letter)", 1);
                 }
@@ -293,8 +293,10 @@ impl Shared {
         Ok(())
     }
 
-    async fn append_batch(&self, events: &[Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn append_batch(&self, events: &mut [Arc<SecurityEvent>], chain: &mut Chain) -> Result<(), GivenUp> {
+        chain.link(events);
         self.intake.stage.insist(|| self.intake.spool.append(events)).await?;
+        chain.appended(events);
         let count = events.len() as u64;
         self.intake.readers.iter().for_each(|hop| hop.produced(count));
         self.hop.produced(count);

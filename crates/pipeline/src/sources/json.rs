@@ -6,6 +6,9 @@ use parapet_event::SecurityEvent;
 
 /// Reads a record.
 pub(super) fn read(record: &[u8]) -> Result<Reading, Refused> {
+    if let Some(outcome) = own_event(record) {
+        return outcome;
+    }
     let parse = parser(record);
     let whole = std::str::from_utf8(record).map_err(|error| Refused::Syntax(error.to_string()));
     if let Ok(transaction) = whole.and_then(parse) {
@@ -34,6 +37,21 @@ fn event(parse: Parse, text: &str) -> Result<SecurityEvent, Refused> {
     parse(text)?.into_event()
 }
 
+/// An event as Parapet's streams and API show it. Records of any other kind begin with `transaction`.
+fn own_event(record: &[u8]) -> Option<Result<Reading, Refused>> {
+    let key = record.strip_prefix(b"{").map(<[u8]>::trim_ascii_start)?;
+    if key.starts_with(b"\"transaction\"") {
+        return None;
+    }
+    match serde_json::from_slice(record) {
+        Ok(event) => Some(Ok(Reading { event, salvaged: None })),
+        Err(error) if key.starts_with(b"\"schema\"") => {
+            Some(Err(Refused::Syntax(format!("an event of Parapet's: {error}"))))
+        }
+        Err(_) => None,
+    }
+}
+
 /// Each kind begins with another key of the transaction. Later keys tell nothing: names of headers are
 /// the client's.
 fn parser(record: &[u8]) -> Parse {
@@ -51,4 +69,19 @@ fn first_key(record: &[u8]) -> Option<&[u8]> {
         rest = rest.trim_ascii_start().strip_prefix(sign)?;
     }
     Some(&rest[..memchr::memchr(b'"', rest)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example;
+
+    #[test]
+    fn an_event_of_our_own_is_read_as_it_is() {
+        let event = example::event(7);
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(read(text.as_bytes()).unwrap(), Reading { event, salvaged: None });
+        let error = read(br#"{ "schema": 1, "id": 7}"#).unwrap_err().to_string();
+        assert!(error.contains("an event of Parapet's"), "{error}");
+    }
 }

@@ -11,6 +11,7 @@
 //! | ModSecurity 2 JSON | `modsecurity2_json` | one line |
 //! | Coraza JSON | `coraza_json` | one line |
 //! | ModSecurity 2 and 3 native audit log | `native` | lines between boundaries |
+//! | an event of Parapet's, as streams and the API show it | `json` | one line |
 //! | nginx and Apache error logs | `error_log` | lines of one transaction |
 //!
 //! Readers are pure, never recurse and hold at most [`RECORD_BYTES_MAX`] bytes of unfinished records.
@@ -37,6 +38,7 @@ mod transaction;
 
 use chrono::{DateTime, Utc};
 use error_log::ErrorLog;
+pub(crate) use identity::event_id;
 use native::Native;
 use parapet_event::SecurityEvent;
 use serde::Deserialize;

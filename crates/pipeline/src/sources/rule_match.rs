@@ -6,7 +6,12 @@
 //! found something in, nor does version 2 name the value: the rule's `logdata` does
 //! (`Matched Data: … found within ARGS:q: …`).
 
-use std::borrow::Cow;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+/// Dividers that are looked for in every message.
+static VARIABLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("' against variable `"));
+static VALUE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("' (Value: `"));
 
 /// Longest text kept, in bytes, as for our own findings.
 const TEXT_BYTES_MAX: usize = 512;
@@ -28,7 +33,7 @@ pub(super) fn parse(text: &str, data: &str) -> RuleMatch {
     let (operator, place) = parse_sentence(text);
     let (variable, matched) = parse_data(data).unwrap_or_default();
     let variable = if variable.is_empty() { place } else { variable };
-    RuleMatch { operator, variable: cut(variable).into_owned(), matched: cut(matched).into_owned() }
+    RuleMatch { operator, variable: cut(variable).to_owned(), matched: cut(matched).to_owned() }
 }
 
 /// Operator and variable of a sentence of version 2.
@@ -40,7 +45,7 @@ fn parse_sentence(text: &str) -> (String, &str) {
     let quoted = |name: &str| {
         let rest = text.split_once(" \"")?.1;
         let end = rest.rfind("\" at ").or_else(|| rest.find("\" against "))?;
-        Some(cut(&format!("@{name} {}", &rest[..end])).into_owned())
+        Some(cut(&format!("@{name} {}", &rest[..end])).to_owned())
     };
     let operator = match text {
         _ if text.starts_with("detected SQLi") => Some("@detectSQLi".to_owned()),
@@ -51,7 +56,7 @@ fn parse_sentence(text: &str) -> (String, &str) {
         _ => text.strip_prefix("Operator ").and_then(|rest| {
             let (name, rest) = rest.split_once(" matched ")?;
             let (argument, _) = rest.split_once(" at ")?;
-            Some(cut(&format!("@{} {argument}", name.to_ascii_lowercase())).into_owned())
+            Some(cut(&format!("@{} {argument}", name.to_ascii_lowercase())).to_owned())
         }),
     };
     (operator.unwrap_or_default(), place)
@@ -59,19 +64,29 @@ fn parse_sentence(text: &str) -> (String, &str) {
 
 fn parse_operator(text: &str) -> Option<RuleMatch> {
     let rest = text.strip_prefix("Matched \"Operator `")?;
-    let (name, rest) = rest.split_once("' with parameter `")?;
+    let (name, rest) = rest.split_once('\'')?;
+    let rest = rest.strip_prefix(" with parameter `")?;
     // The parameter is the rule author's, what follows is the client's: the first divider is real.
-    let (parameter, rest) = rest.split_once("' against variable `")?;
-    let (variable, value) = rest.split_once("' (Value: `").unwrap_or((rest, ""));
+    let (parameter, rest) = split_once(rest, &VARIABLE)?;
+    let (variable, value) = split_once(rest, &VALUE).unwrap_or((rest, ""));
     let value = value.strip_suffix("' )").or_else(|| value.strip_suffix("')")).unwrap_or(value);
     let mut letters = name.chars();
     let first = letters.next()?.to_ascii_lowercase();
-    let operator = format!("@{first}{} {parameter}", letters.as_str());
-    Some(RuleMatch {
-        operator: cut(operator.trim_end()).into_owned(),
-        variable: cut(variable).into_owned(),
-        matched: cut(value).into_owned(),
-    })
+    let parameter = cut(parameter);
+    let mut operator = String::with_capacity(name.len() + parameter.len() + 2);
+    operator.extend(['@', first]);
+    operator.push_str(letters.as_str());
+    if !parameter.trim_end().is_empty() {
+        operator.push(' ');
+        operator.push_str(parameter.trim_end());
+    }
+    operator.truncate(operator.floor_char_boundary(TEXT_BYTES_MAX));
+    Some(RuleMatch { operator, variable: cut(variable).to_owned(), matched: cut(value).to_owned() })
+}
+
+fn split_once<'a>(text: &'a str, divider: &Finder<'_>) -> Option<(&'a str, &'a str)> {
+    let at = divider.find(text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + divider.needle().len()..)?))
 }
 
 fn parse_data(data: &str) -> Option<(&str, &str)> {
@@ -80,12 +95,8 @@ fn parse_data(data: &str) -> Option<(&str, &str)> {
 }
 
 /// Cuts between characters.
-fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= TEXT_BYTES_MAX {
-        return Cow::Borrowed(text);
-    }
-    let end = (0..=TEXT_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    Cow::Borrowed(&text[..end])
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
 #[cfg(test)]

@@ -28,6 +28,19 @@ use ulid::Ulid;
 const SENSITIVE_HEADERS: &[&str] =
     &["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key", "x-auth-token", "x-csrf-token"];
 pub(super) const REDACTED: &str = "[redacted]";
+/// Scores of the paranoia levels from 1 to 4.
+const INBOUND_SCORES: [&str; 4] = [
+    "inbound_anomaly_score_pl1",
+    "inbound_anomaly_score_pl2",
+    "inbound_anomaly_score_pl3",
+    "inbound_anomaly_score_pl4",
+];
+const OUTBOUND_SCORES: [&str; 4] = [
+    "outbound_anomaly_score_pl1",
+    "outbound_anomaly_score_pl2",
+    "outbound_anomaly_score_pl3",
+    "outbound_anomaly_score_pl4",
+];
 /// CRS's default inbound threshold.
 const THRESHOLD: u32 = 5;
 /// Longest text kept of what a rule says, in bytes.
@@ -106,7 +119,7 @@ impl Transaction<'_> {
             schema: SecurityEvent::SCHEMA,
             id,
             timestamp,
-            origin: Origin { instance: Ulid::nil(), worker: 0, sequence: 0 },
+            origin: Origin::new(Ulid::nil(), 0, 0),
             site: String::new(),
             client_ip,
             client_port: self.client_port,
@@ -159,9 +172,9 @@ fn finding(message: Message<'_>) -> Finding {
     };
     let points = points(rule_id, finding.rule_severity);
     if points > 0 {
-        let direction = if is_outbound(rule_id) { "outbound" } else { "inbound" };
-        let level = paranoia_level(&finding).unwrap_or(1);
-        finding.scores.push(ScoreEntry { score: format!("{direction}_anomaly_score_pl{level}"), points });
+        let names = if is_outbound(rule_id) { OUTBOUND_SCORES } else { INBOUND_SCORES };
+        let level = usize::from(paranoia_level(&finding).unwrap_or(1));
+        finding.scores.push(ScoreEntry { score: names[level - 1].to_owned(), points });
     }
     finding
 }

@@ -15,3 +15,4 @@ mod seams;
 mod sources;
 mod spool;
 mod story;
+mod tracks;

@@ -41,9 +41,9 @@ async fn roles_apart_do_what_they_do_together_and_each_keeps_its_own_account() {
     assert_eq!(sequences(&world.store.events()), (1..=100).collect::<Vec<_>>());
     for (role, hops) in roles.into_iter().zip([
         &["gateway", "spool"][..],
-        &["router", "router:realtime", "sequence"],
-        &["track:realtime", "channel:soc"],
-        &["track:analytics", "store:memory"],
+        &["router", "router:realtime", "sequence:router"],
+        &["track:realtime", "channel:soc", "sequence:track:realtime"],
+        &["track:analytics", "store:memory", "sequence:track:analytics"],
     ]) {
         let ledger = role.ledger();
         assert!(role.shutdown().await);

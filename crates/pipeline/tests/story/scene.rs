@@ -71,7 +71,8 @@ impl World {
         parts
     }
 
-    async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
+    /// The same with the given spool stream.
+    pub(crate) async fn parts_on(&self, spool: Arc<dyn EventStream>) -> Parts {
         let (realtime, analytics) = (self.journal("realtime").await, self.journal("analytics").await);
         Parts {
             intake: Some(IntakeParts { spool: spool.clone(), sources: Vec::new() }),
@@ -80,9 +81,10 @@ impl World {
                 stream: realtime,
                 alerts: self.alerts.clone(),
                 channels: self.channels.iter().map(|channel| channel.clone() as Arc<dyn Channel>).collect(),
+                state: None,
                 events: Some(self.store.clone()),
             }),
-            analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone() }),
+            analytics: Some(AnalyticsParts { stream: analytics, store: self.store.clone(), reports: None }),
             live: self.live.clone(),
             directory: self.directory.path().join("pipeline"),
         }
@@ -159,7 +161,7 @@ pub(crate) fn attack(sequence: u64) -> SecurityEvent {
         schema: SecurityEvent::SCHEMA,
         id: Ulid::generate(),
         timestamp: Utc::now(),
-        origin: Origin { instance: Ulid::from_parts(1, 1), worker: 0, sequence },
+        origin: Origin::new(Ulid::from_parts(1, 1), 0, sequence),
         site: "shop".into(),
         client_ip: [10, a, b, c].into(),
         client_port: 50_000,
@@ -196,6 +198,13 @@ pub(crate) fn oddity(sequence: u64) -> SecurityEvent {
         findings: vec![Finding { rule_severity: Some(4), ..finding(920_350, AttackClass::ProtocolViolation) }],
         ..attack(sequence)
     }
+}
+
+/// A request of a tool that gives its name: analytics track, whatever it scores.
+pub(crate) fn scan(sequence: u64) -> SecurityEvent {
+    let mut event = attack(sequence);
+    event.request.user_agent = "sqlmap/1.8#stable".into();
+    event
 }
 
 fn finding(rule_id: u32, class: AttackClass) -> Finding {

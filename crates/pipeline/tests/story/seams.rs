@@ -8,7 +8,7 @@ use parapet_ports::stream::Lag;
 use parapet_ports::{AlertStore, Channel, ErrorKind, EventStore, EventStream, PortError, StreamConsumer};
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,6 +29,8 @@ pub(crate) struct MemoryStore {
     pub(crate) poison: Mutex<HashSet<Ulid>>,
     /// Writes hang while this is set.
     pub(crate) stuck: AtomicBool,
+    /// Milliseconds that each write takes.
+    pub(crate) pause_ms: AtomicU64,
     pub(crate) panics: AtomicU32,
 }
 
@@ -52,6 +54,7 @@ impl EventStore for MemoryStore {
         while self.stuck.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        tokio::time::sleep(Duration::from_millis(self.pause_ms.load(Ordering::SeqCst))).await;
         assert!(!take_one(&self.panics), "told to panic");
         if take_one(&self.failures) {
             return Err(away());
@@ -204,6 +207,10 @@ impl EventStream for Switched {
         self.inner.name()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
         if self.off.load(Ordering::SeqCst) {
             self.refused.notify_one();
@@ -218,5 +225,9 @@ impl EventStream for Switched {
 
     async fn lag(&self, group: &str) -> Result<Lag, PortError> {
         self.inner.lag(group).await
+    }
+
+    async fn readers(&self, group: &str) -> Result<usize, PortError> {
+        self.inner.readers(group).await
     }
 }

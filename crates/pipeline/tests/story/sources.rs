@@ -90,7 +90,7 @@ async fn a_source_waits_while_the_pipeline_is_behind_and_nothing_is_lost() {
     let ledger = running.ledger();
     assert!(running.shutdown().await);
     let snapshot = ledger.snapshot();
-    assert!(snapshot["sequence"].dropped.is_empty(), "{:?}", snapshot["sequence"]);
+    assert!(snapshot["sequence:router"].dropped.is_empty(), "{:?}", snapshot["sequence:router"]);
     assert_adds_up(&*ledger);
 }
 

@@ -65,7 +65,7 @@ async fn ordinary_events_reach_the_store_only_and_all_arrive_in_order() {
     let snapshot = assert_adds_up(&*ledger);
     assert_eq!(snapshot["store:memory"].delivered, 5000);
     assert_eq!(snapshot["track:realtime"].produced, 0);
-    assert_eq!((snapshot["sequence"].produced, snapshot["sequence"].delivered), (5000, 5000));
+    assert_eq!((snapshot["sequence:router"].produced, snapshot["sequence:track:analytics"].delivered), (5000, 5000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

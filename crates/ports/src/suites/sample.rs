@@ -99,7 +99,7 @@ pub fn sample_event(number: u64) -> SecurityEvent {
             (u128::from(random.below(1 << 15)) << 64) | u128::from(number),
         ),
         timestamp,
-        origin: Origin { instance: Ulid::from_parts(1, 1), worker: 0, sequence: number + 1 },
+        origin: Origin::new(Ulid::from_parts(1, 1), 0, number + 1),
         site: (*random.pick(&SITES)).to_owned(),
         client_ip: sample_address(&mut random),
         client_port: 40_000 + random.below(1000) as u16,

@@ -151,6 +151,7 @@ async fn lag_adds_up(stream: Arc<dyn EventStream>) {
     consumer.acknowledge(&ids).await.expect("acknowledging");
     let lag = stream.lag("lag").await.expect("lag");
     assert_eq!((lag.appended, lag.unread, lag.pending, lag.dropped), (30, 10, 15, 0), "lag after reading");
+    assert_eq!(stream.readers("lag").await.expect("readers"), 1, "readers of the group");
 }
 
 async fn a_cancelled_read_loses_nothing(stream: Arc<dyn EventStream>) {

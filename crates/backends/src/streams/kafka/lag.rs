@@ -3,8 +3,8 @@
 use super::books::{Count, count_committed};
 use super::config::Config;
 use super::context::{Context, Shared};
-use super::failure::port_error;
 use super::member::{Seat, committed};
+use crate::kafka::failure::port_error;
 use parapet_ports::stream::Lag;
 use parapet_ports::{ErrorKind, PortError};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -20,18 +20,47 @@ pub(crate) async fn ask(
     group: &str,
     seat: Option<Arc<Seat>>,
 ) -> Result<Lag, PortError> {
-    let doing = format!("cannot ask for the lag of {group}");
+    let (topic_name, timeout) = (topic.to_owned(), config.timeout());
+    let look = move |consumer: &BaseConsumer<Context>, seat: Option<&Seat>| look(consumer, seat, &topic_name, timeout);
+    asked(stream, config, topic, group, seat, "the lag", look).await
+}
+
+/// Asks the brokers how many members the group has.
+pub(crate) async fn readers(
+    stream: &str,
+    config: &Config,
+    topic: &str,
+    group: &str,
+    seat: Option<Arc<Seat>>,
+) -> Result<usize, PortError> {
+    let (name, timeout) = (group.to_owned(), config.timeout());
+    let look = move |consumer: &BaseConsumer<Context>, _: Option<&Seat>| {
+        let list = consumer.fetch_group_list(Some(&name), timeout)?;
+        Ok(list.groups().iter().map(|group| group.members().len()).sum())
+    };
+    asked(stream, config, topic, group, seat, "the members", look).await
+}
+
+/// Asks something that blocks, with the seat's client or one that only asks in the name of the group.
+async fn asked<T: Send + 'static>(
+    stream: &str,
+    config: &Config,
+    topic: &str,
+    group: &str,
+    seat: Option<Arc<Seat>>,
+    what: &str,
+    look: impl FnOnce(&BaseConsumer<Context>, Option<&Seat>) -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, PortError> {
+    let doing = format!("cannot ask for {what} of {group}");
     let consumer = match seat.as_ref().and_then(|seat| seat.consumer()) {
         Some(consumer) => consumer,
         None => {
-            // It asks in the name of the group without joining it.
             let context = Context(Arc::new(Shared::new(stream, topic, group)));
             let created = config.member(group).create_with_context(context);
             Arc::new(created.map_err(|error| port_error(stream, &doing, &error))?)
         }
     };
-    let (topic, timeout) = (topic.to_owned(), config.timeout());
-    let asked = tokio::task::spawn_blocking(move || look(&consumer, seat.as_deref(), &topic, timeout)).await;
+    let asked = tokio::task::spawn_blocking(move || look(&consumer, seat.as_deref())).await;
     match asked {
         Ok(outcome) => outcome.map_err(|error| port_error(stream, &doing, &error)),
         Err(error) => Err(PortError::new(ErrorKind::Unavailable, format!("{stream}: {doing}")).with_source(error)),

@@ -7,8 +7,8 @@
 use super::books::Content;
 use super::config::Config;
 use super::context::{Context, Shared};
-use super::failure::port_error;
 use super::position::Position;
+use crate::kafka::failure::port_error;
 use crate::streams::wire;
 use parapet_ports::{ErrorKind, PortError};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};

@@ -14,21 +14,15 @@
 //!
 //! | option | meaning | default |
 //! |---|---|---|
-//! | `brokers` | some of the brokers, as `HOST:PORT` | `["127.0.0.1:9092"]` |
 //! | `topic` | its name; it is created if it is not there | `waf-NAME-events` |
 //! | `partitions` | partitions of a topic that is created | 6 |
 //! | `replication` | replicas of a topic that is created | the brokers' default |
 //! | `retention_hours`, `retention_bytes` | retention of a topic that is created; bytes are per partition | the brokers' default |
-//! | `username`, `password` | SASL user | none |
-//! | `mechanism` | `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN` | `SCRAM-SHA-512` |
-//! | `tls` | table; its presence turns TLS on | none |
-//! | `tls.ca_file` | authorities to trust | the system's |
-//! | `tls.certificate_file`, `tls.key_file` | client certificate and its key | none |
 //! | `encoding` | how events are written: `json` or `msgpack`; both are read | `json` |
 //! | `compression` | of batches: `none`, `gzip`, `snappy`, `lz4`, `zstd` | `lz4` |
 //! | `max_pending` | entries that a process may have read in a group without acknowledging them | 100,000 |
-//! | `timeout_ms` | limit of a call, and of an append while brokers are away | 10,000 |
-//! | `session_timeout_ms` | when a silent process loses its partitions to others | 10,000 |
+//!
+//! The brokers and the user have options of their own, see [`crate::kafka::brokers`].
 //!
 //! **Appending** is done when all in-sync replicas have the events (`acks=all`, idempotent producer). It
 //! is all or nothing for the caller only: after a failure a part of the batch may be there, and trying
@@ -53,7 +47,6 @@ mod books;
 mod config;
 mod consumer;
 mod context;
-mod failure;
 mod lag;
 mod member;
 mod position;
@@ -61,6 +54,7 @@ mod producer;
 mod ranges;
 mod topic;
 
+use crate::kafka::brokers::Brokers;
 use async_trait::async_trait;
 use config::Config;
 use consumer::Consumer;
@@ -78,8 +72,9 @@ use tokio::sync::Mutex;
 pub(crate) const PLUGIN: Plugin<dyn EventStream> =
     Plugin { kind: "kafka", summary: "A topic of Apache Kafka, ordered by client address", check };
 
-fn check(settings: Settings) -> Result<Box<dyn Ready<dyn EventStream>>, PortError> {
-    let config: Config = settings.decode()?;
+fn check(mut settings: Settings) -> Result<Box<dyn Ready<dyn EventStream>>, PortError> {
+    let brokers = Brokers::take(&mut settings)?;
+    let config = Config { brokers, ..settings.decode()? };
     config.validate(&settings.name)?;
     Ok(Box::new(Checked { name: settings.name, config }))
 }
@@ -147,6 +142,11 @@ impl EventStream for KafkaStream {
     async fn lag(&self, group: &str) -> Result<Lag, PortError> {
         let seat = self.seats.lock().await.get(group).and_then(Weak::upgrade);
         lag::ask(&self.name, &self.config, &self.topic, group, seat).await
+    }
+
+    async fn readers(&self, group: &str) -> Result<usize, PortError> {
+        let seat = self.seats.lock().await.get(group).and_then(Weak::upgrade);
+        lag::readers(&self.name, &self.config, &self.topic, group, seat).await
     }
 }
 

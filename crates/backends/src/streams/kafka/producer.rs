@@ -1,7 +1,7 @@
 //! Appending: one idempotent producer for all appends.
 
 use super::config::Config;
-use super::failure::port_error;
+use crate::kafka::failure::port_error;
 use crate::streams::wire::{self, Encoding};
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};

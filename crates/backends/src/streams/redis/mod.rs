@@ -53,8 +53,14 @@ use parapet_event::SecurityEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::stream::Lag;
 use parapet_ports::{ErrorKind, EventStream, PortError, StreamConsumer};
+use redis::FromRedisValue;
 use scripts::Scripts;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A consumer that asked for nothing for so long is no reader any more.
+const READER_IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// The registry's entry.
 pub(crate) const PLUGIN: Plugin<dyn EventStream> =
@@ -192,6 +198,17 @@ impl EventStream for RedisStream {
             .await
             .map_err(|error| link.port_error("cannot ask for the lag", error))?;
         Ok(Lag { appended, unread, pending, dropped })
+    }
+
+    async fn readers(&self, group: &str) -> Result<usize, PortError> {
+        let Stream { keys, link, .. } = &*self.stream;
+        let command = redis::cmd("XINFO").arg("CONSUMERS").arg(&keys[0]).arg(group).to_owned();
+        let consumers: Vec<HashMap<String, redis::Value>> =
+            link.query(&command).await.map_err(|error| link.port_error("cannot ask who reads the group", error))?;
+        let idle = |consumer: &HashMap<String, redis::Value>| {
+            consumer.get("idle").and_then(|idle| u64::from_redis_value_ref(idle).ok()).map(Duration::from_millis)
+        };
+        Ok(consumers.iter().filter(|consumer| idle(consumer).is_none_or(|idle| idle < READER_IDLE_MAX)).count())
     }
 }
 

@@ -1,13 +1,13 @@
-//! Certificates of the receivers.
+//! Certificates of listeners, configured alike wherever something listens.
 //!
 //! ```toml
-//! [sources.NAME.tls]
+//! [sources.NAME.tls]                           # or [console.tls]
 //! certificate = "/etc/parapet/tls/server.pem"
 //! key = "/etc/parapet/tls/server.key"
 //! client_ca = "/etc/parapet/tls/clients.pem"   # only clients with a certificate of this authority
 //! ```
 
-use parapet_ports::{ErrorKind, PortError};
+use crate::{ErrorKind, PortError};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -16,25 +16,24 @@ use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
 
 /// Files in PEM form.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Tls {
+pub struct Tls {
     /// The server's certificate, followed by those of its issuers.
-    certificate: PathBuf,
+    pub certificate: PathBuf,
     /// Its private key.
-    key: PathBuf,
+    pub key: PathBuf,
     /// Authorities whose certificates clients must have; without them any client may connect.
-    pub(crate) client_ca: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
 }
 
-/// Reads the files.
+/// Reads the files. `name` is who listens, for messages.
 ///
 /// # Errors
 /// `Config`, naming the file that cannot be used.
-pub(crate) fn acceptor(name: &str, tls: &Tls) -> Result<TlsAcceptor, PortError> {
+pub fn server_config(name: &str, tls: &Tls) -> Result<Arc<ServerConfig>, PortError> {
     let unusable = |file: &Path, error: &dyn std::fmt::Display| {
         PortError::new(ErrorKind::Config, format!("{name}: {} cannot be used: {error}", file.display()))
     };
@@ -60,5 +59,5 @@ pub(crate) fn acceptor(name: &str, tls: &Tls) -> Result<TlsAcceptor, PortError> 
     };
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| unusable(&tls.key, &error))?;
     let config = builder.with_single_cert(certificates(&tls.certificate)?, key);
-    Ok(TlsAcceptor::from(Arc::new(config.map_err(|error| unusable(&tls.certificate, &error))?)))
+    Ok(Arc::new(config.map_err(|error| unusable(&tls.certificate, &error))?))
 }

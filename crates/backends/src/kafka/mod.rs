@@ -1,0 +1,4 @@
+//! What plugins on Kafka share: the brokers' options, and what their failures mean.
+
+pub(crate) mod brokers;
+pub(crate) mod failure;

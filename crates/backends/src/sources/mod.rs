@@ -1,0 +1,3 @@
+//! Sources that need a client of a remote system.
+
+pub(crate) mod kafka;

@@ -1,0 +1,82 @@
+//! Events per second through a stream and the analytics track, each confirmed by the embedded store.
+
+use crate::Outcome;
+use crate::events::{numbered, pool};
+use crate::figures::Figures;
+use chrono::Utc;
+use parapet_embedded::lakehouse::{self, Lakehouse};
+use parapet_pipeline::{AnalyticsParts, Config, Parts, Pipeline};
+use parapet_ports::{EventStream, Ledger, LiveFeed};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Events of one append, as the router makes them.
+const BATCH: u64 = 512;
+const CLIENTS: u64 = 50_000;
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Notes the events per second.
+pub async fn measure(
+    figures: &mut Figures,
+    key: &str,
+    stream: Arc<dyn EventStream>,
+    scratch: &Path,
+    events: u64,
+) -> Outcome<()> {
+    let store = Arc::new(Lakehouse::open("bench", lakehouse::Config::default(), &scratch.join("store")).await?);
+    let parts = Parts {
+        intake: None,
+        router: None,
+        realtime: None,
+        analytics: Some(AnalyticsParts { stream: stream.clone(), store: store.clone(), reports: None }),
+        live: LiveFeed::new(1),
+        directory: scratch.join("pipeline"),
+    };
+    let running = Pipeline::start(Config::default(), parts).await?;
+    let ledger = running.ledger();
+    let started = Instant::now();
+    let writer = tokio::spawn(append(stream, events));
+    let confirmed = || ledger.snapshot().get("store:bench").map_or(0, |hop| hop.delivered);
+    while confirmed() < events {
+        if started.elapsed() > PATIENCE {
+            return Err(format!("the store confirmed only {} of {events} events", confirmed()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    figures.add(key, events as f64 / started.elapsed().as_secs_f64())?;
+    writer.await??;
+    running.shutdown().await;
+    let report = store.report();
+    if report.hot_events + report.file_events != events {
+        return Err(format!("the store holds {report:?}, not {events} events").into());
+    }
+    Ok(())
+}
+
+/// Appends, reads and acknowledges so many events.
+pub async fn warm_up(stream: Arc<dyn EventStream>, events: u64) -> Outcome<()> {
+    let mut consumer = stream.consumer("warm-up", "bench").await?;
+    append(stream, events).await?;
+    let mut read = 0;
+    while read < events {
+        let entries = consumer.read(4096, Duration::from_secs(20)).await?;
+        if entries.is_empty() {
+            return Err(format!("only {read} of {events} events arrived").into());
+        }
+        read += entries.len() as u64;
+        consumer.acknowledge(&entries.iter().map(|entry| entry.id).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
+
+async fn append(stream: Arc<dyn EventStream>, events: u64) -> Outcome<()> {
+    let pool = pool(CLIENTS);
+    for start in (0..events).step_by(BATCH as usize) {
+        let now = Utc::now();
+        let numbers = start..(start + BATCH).min(events);
+        let event = |number: u64| Arc::new(numbered(&pool[number as usize % pool.len()], number, now));
+        stream.append(&numbers.map(event).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
