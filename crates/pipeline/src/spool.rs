@@ -41,7 +41,7 @@ pub struct Config {
     /// What to do when either limit is reached. Default `drop-oldest`.
     pub when_full: WhenFull,
     /// Milliseconds that the end of an answer waits for its event to be in the stream, at most. 0 lets
-    /// it go at once. Default 100.
+    /// it go at once. Default 1,000: a machine that is short of time needs more than a healthy one.
     pub answer_waits_ms: u64,
 }
 
@@ -64,7 +64,7 @@ impl Default for Config {
             bytes_max: const { NonZeroUsize::new(64 << 20).expect("not zero") },
             batch_max: const { NonZeroUsize::new(1024).expect("not zero") },
             when_full: WhenFull::DropOldest,
-            answer_waits_ms: 100,
+            answer_waits_ms: 1000,
         }
     }
 }
