@@ -82,7 +82,15 @@ impl Product {
     pub fn start_unready(extra: &str) -> Product {
         let directory = TempDir::new().expect("a temporary directory");
         let data = directory.path().join("data");
-        Product::launch_until(Product::is_alive, "", directory, data, extra)
+        Product::launch_until(Product::is_alive, ["", ""], directory, data, extra)
+    }
+
+    /// Starts with rules of the caller's behind the rule set.
+    pub fn with_rules(file: &Path) -> Product {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        let rules = format!("after = [{file:?}]\n");
+        Product::launch_until(Product::is_ready, ["", &rules], directory, data, "")
     }
 
     /// Starts without a gateway; `sources` is what feeds it.
@@ -107,12 +115,13 @@ impl Product {
     }
 
     fn launch_as(roles: &str, directory: TempDir, data: PathBuf, extra: &str) -> Product {
-        Product::launch_until(Product::is_ready, roles, directory, data, extra)
+        Product::launch_until(Product::is_ready, [roles, ""], directory, data, extra)
     }
 
+    /// Starts with what is said about roles and rules, until it is as wanted.
     fn launch_until(
         started: fn(&Product) -> bool,
-        roles: &str,
+        [roles, rules]: [&str; 2],
         directory: TempDir,
         data: PathBuf,
         extra: &str,
@@ -123,7 +132,7 @@ impl Product {
         let mut config = format!("data_dir = {data:?}\n{roles}");
         let _ = write!(
             config,
-            "[rules]\ncrs = {crs:?}\n\
+            "[rules]\ncrs = {crs:?}\n{rules}\
              [gateway]\nlisten = [\"{gateway}\"]\nworkers = 1\ntrusted_proxies = [\"127.0.0.1\"]\n\
              [[gateway.sites]]\nname = \"shop\"\nupstreams = [\"http://{}\"]\n[console]\nbind = \"{console}\"\n{extra}\n",
             upstream.address()

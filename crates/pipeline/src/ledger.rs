@@ -12,8 +12,8 @@
 //! | `store:NAME` | offered to the store | confirmed by the store | refused (dead letter) |
 //! | `channel:NAME` | alerts queued for the channel | confirmed by the channel | queue full, given up |
 //! | `sequence:router` | a producer's numbers from the first to the highest that the router saw | those it saw | left out before (dropped there, and counted there), gap |
-//! | `sequence:track:realtime` | the same, of the real-time processor | those it saw | left out before (also: on the other track only), read elsewhere, gap |
-//! | `sequence:track:analytics` | the same, of the events that the store confirmed | those it confirmed or refused | left out before, read elsewhere, gap |
+//! | `sequence:track:realtime` | the same, of the real-time processor | those it saw | left out before (also: on the other track only), read elsewhere, not followed, gap |
+//! | `sequence:track:analytics` | the same, of the events that the store confirmed | those it confirmed or refused | left out before, read elsewhere, not followed, gap |
 //!
 //! What is in flight in a `sequence` hop is missing and may still come; a `gap` is lost, and reported as
 //! an alert ([`crate::loss`]). How that is told apart is in [`crate::sequence`].

@@ -7,9 +7,10 @@ use std::time::Instant;
 use ulid::Ulid;
 
 /// Ranges remembered of each kind; of older ones only the count is kept.
-pub(super) const RANGES_MAX: usize = 256;
-/// Holes between two looks; the oldest beyond that counts as lost.
-const OPEN_MAX: usize = 4096;
+const RANGES_MAX: usize = 256;
+/// Holes that are followed until it is certain what became of them. There are many while the partitions of
+/// a stream are read at different paces; of the oldest beyond that only how many numbers they had is known.
+pub(super) const OPEN_MAX: usize = 4096;
 
 /// The numbers of one producer.
 #[derive(Default)]
@@ -22,6 +23,7 @@ pub(super) struct Producer {
     pub(super) open: VecDeque<Hole>,
     pub(super) lost: Ranges,
     pub(super) elsewhere: u64,
+    pub(super) not_followed: u64,
 }
 
 /// Numbers that are missing and may still come.
@@ -86,6 +88,7 @@ pub(super) struct Totals {
     pub(super) open: u64,
     pub(super) lost: u64,
     pub(super) elsewhere: u64,
+    pub(super) not_followed: u64,
 }
 
 impl Producer {
@@ -101,6 +104,7 @@ impl Producer {
             open: self.open.iter().map(|hole| hole.to - hole.from + 1).sum(),
             lost: self.lost.count(),
             elsewhere: self.elsewhere,
+            not_followed: self.not_followed,
         }
     }
 
@@ -136,6 +140,10 @@ impl Producer {
             }
         } else if self.left_out.take(number) || self.lost.take(number) {
             self.seen += 1;
+        } else if self.not_followed > 0 {
+            // It may be a repeat; while holes are not followed that is the less likely.
+            self.not_followed -= 1;
+            self.seen += 1;
         }
     }
 
@@ -144,15 +152,14 @@ impl Producer {
         if self.open.len() > OPEN_MAX
             && let Some(oldest) = self.open.pop_front()
         {
-            self.lost.push(oldest.from, oldest.to);
+            self.not_followed += oldest.to - oldest.from + 1;
         }
     }
 
     pub(super) fn settle(&mut self, look: &Look) -> Vec<Hole> {
         let (mut certain, mut open) = (Vec::new(), VecDeque::new());
-        let excess = self.open.len().saturating_sub(RANGES_MAX);
-        for (index, mut hole) in std::mem::take(&mut self.open).into_iter().enumerate() {
-            if hole.is_certain(look) || index < excess {
+        for mut hole in std::mem::take(&mut self.open) {
+            if hole.is_certain(look) {
                 self.lost.push(hole.from, hole.to);
                 certain.push(hole);
             } else {
@@ -173,5 +180,6 @@ impl Totals {
         self.open += other.open;
         self.lost += other.lost;
         self.elsewhere += other.elsewhere;
+        self.not_followed += other.not_followed;
     }
 }
