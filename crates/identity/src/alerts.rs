@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use parapet_event::{Alert, AlertState};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::{AlertStore, PortError};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use std::net::IpAddr;
 use ulid::Ulid;
 
@@ -36,31 +36,46 @@ fn read((body, state): (String, String)) -> Result<Alert, PortError> {
     Ok(alert)
 }
 
+/// Inserts or replaces an alert, but for its state.
+async fn store(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), PortError> {
+    let body = serde_json::to_string(alert).map_err(|error| {
+        PortError::new(parapet_ports::ErrorKind::Rejected, "an alert is no JSON").with_source(error)
+    })?;
+    sqlx::query(
+        "INSERT INTO alerts (id, raised_at, state, severity, client_ip, site, attack_type, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
+         raised_at = excluded.raised_at, severity = excluded.severity, client_ip = excluded.client_ip, \
+         site = excluded.site, attack_type = excluded.attack_type, body = excluded.body",
+    )
+    .bind(alert.id.to_string())
+    .bind(alert.timestamp.timestamp_micros())
+    .bind(state_name(alert.state))
+    .bind(alert.severity.get())
+    .bind(alert.client_ip.to_string())
+    .bind(&alert.site)
+    .bind(alert.attack_type.map(|class| class.as_str()))
+    .bind(body)
+    .execute(connection)
+    .await
+    .map_err(failed("store an alert"))?;
+    Ok(())
+}
+
 #[async_trait]
 impl AlertStore for Identity {
     async fn put(&self, alert: &Alert) -> Result<(), PortError> {
-        let body = serde_json::to_string(alert).map_err(|error| {
-            PortError::new(parapet_ports::ErrorKind::Rejected, "an alert is no JSON").with_source(error)
-        })?;
+        self.put_all(std::slice::from_ref(alert)).await
+    }
+
+    async fn put_all(&self, alerts: &[Alert]) -> Result<(), PortError> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
         let mut transaction = self.database.write().await?;
-        sqlx::query(
-            "INSERT INTO alerts (id, raised_at, state, severity, client_ip, site, attack_type, body) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
-             raised_at = excluded.raised_at, severity = excluded.severity, client_ip = excluded.client_ip, \
-             site = excluded.site, attack_type = excluded.attack_type, body = excluded.body",
-        )
-        .bind(alert.id.to_string())
-        .bind(alert.timestamp.timestamp_micros())
-        .bind(state_name(alert.state))
-        .bind(alert.severity.get())
-        .bind(alert.client_ip.to_string())
-        .bind(&alert.site)
-        .bind(alert.attack_type.map(|class| class.as_str()))
-        .bind(body)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("store an alert"))?;
-        transaction.commit().await.map_err(failed("store an alert"))
+        for alert in alerts {
+            store(&mut transaction, alert).await?;
+        }
+        transaction.commit().await.map_err(failed("store alerts"))
     }
 
     async fn get(&self, id: Ulid) -> Result<Option<Alert>, PortError> {

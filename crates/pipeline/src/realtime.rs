@@ -45,7 +45,7 @@ pub struct Config {
     pub dedup_window_seconds: NonZeroU32,
     /// Alerts kept open for counting at most; beyond that the oldest is forgotten. Default 16,384.
     pub open_alerts_max: NonZeroUsize,
-    /// Events processed at once at most. Default 256.
+    /// Events processed at once at most. Default 2,048.
     pub batch_max: NonZeroUsize,
     /// Pending deliveries of alerts older than this many seconds are not taken up after a restart.
     /// Default 3,600.
@@ -60,7 +60,7 @@ impl Default for Config {
             alert_severity: 80,
             dedup_window_seconds: const { NonZeroU32::new(300).expect("not zero") },
             open_alerts_max: const { NonZeroUsize::new(16_384).expect("not zero") },
-            batch_max: const { NonZeroUsize::new(256).expect("not zero") },
+            batch_max: const { NonZeroUsize::new(2048).expect("not zero") },
             resume_window_seconds: const { NonZeroU32::new(3600).expect("not zero") },
             delivery: delivery::Config::default(),
         }
@@ -166,9 +166,8 @@ impl Desk<'_> {
                 self.place(event, &mut changes).await?;
             }
         }
-        for id in changes.alerts {
-            self.save(id).await?;
-        }
+        let changed: Vec<Alert> = changes.alerts.iter().filter_map(|id| self.open.get_mut(*id).cloned()).collect();
+        self.put_all(&changed).await?;
         for (id, event) in changes.raised {
             self.announce(id, &event).await?;
         }
@@ -273,6 +272,24 @@ impl Desk<'_> {
         self.put(&alert).await
     }
 
+    async fn put_all(&self, alerts: &[Alert]) -> Result<(), Stopped> {
+        match self.track.stage.insist(|| self.track.alerts.put_all(alerts)).await {
+            Ok(()) => alerts.iter().for_each(|alert| self.show(alert)),
+            Err(GivenUp::Stopped) => return Err(Stopped),
+            // One of them is refused: which one shows when each is stored by itself.
+            Err(GivenUp::Refused(_)) => {
+                for alert in alerts {
+                    self.put(alert).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, alert: &Alert) {
+        self.track.live.publish(LiveMessage::Alert(Arc::new(alert.clone())));
+    }
+
     async fn put(&self, alert: &Alert) -> Result<(), Stopped> {
         let track = self.track;
         match track.stage.insist(|| track.alerts.put(alert)).await {
@@ -285,7 +302,7 @@ impl Desk<'_> {
                 track.stage.insist(|| track.dead.bury(vec![letter.clone()])).await.map_err(|_| Stopped)?;
             }
         }
-        track.live.publish(LiveMessage::Alert(Arc::new(alert.clone())));
+        self.show(alert);
         Ok(())
     }
 

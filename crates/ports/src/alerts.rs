@@ -31,6 +31,14 @@ pub trait AlertStore: Send + Sync {
     /// undoes what an analyst just decided.
     async fn put(&self, alert: &Alert) -> Result<(), PortError>;
 
+    /// The same for several; a store that can does it in one transaction.
+    async fn put_all(&self, alerts: &[Alert]) -> Result<(), PortError> {
+        for alert in alerts {
+            self.put(alert).await?;
+        }
+        Ok(())
+    }
+
     /// One alert.
     async fn get(&self, id: Ulid) -> Result<Option<Alert>, PortError>;
 
