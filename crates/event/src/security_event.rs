@@ -139,7 +139,7 @@ impl Action {
 /// One rule that matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Rule id; 0 for findings of the HTTP parser itself.
+    /// Rule id; 0 for findings of Parapet itself.
     pub rule_id: u32,
     /// Phase in which it matched, 1–5.
     pub phase: u8,
@@ -166,6 +166,24 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What Parapet itself has to say, in the form of a rule's finding.
+    pub fn of_parapet(phase: u8, message: String) -> Finding {
+        Finding {
+            rule_id: 0,
+            phase,
+            message,
+            data: String::new(),
+            tags: Vec::new(),
+            rule_severity: None,
+            variable: String::new(),
+            matched: String::new(),
+            operator: String::new(),
+            scores: Vec::new(),
+            file: String::new(),
+            line: 0,
+        }
+    }
+
     /// Points this rule added to the inbound and outbound anomaly scores together.
     pub fn points(&self) -> i64 {
         self.scores.iter().map(|entry| entry.points).sum()

@@ -29,7 +29,7 @@ impl Exchange<'_> {
         };
         self.secrets = std::mem::take(&mut found.secrets);
         for limit in std::mem::take(&mut found.limits_met) {
-            found.add(own_finding(format!("not everything was inspected: {}", limit.description())));
+            found.add(Finding::of_parapet(1, format!("not everything was inspected: {}", limit.description())));
         }
         for message in std::mem::take(&mut found.script_messages) {
             let ScriptMessage { rule_id, level, text } = message;
@@ -39,7 +39,7 @@ impl Exchange<'_> {
             }
         }
         if let Some(fault) = &self.fault {
-            found.add(own_finding(fault.message.clone().into_owned()));
+            found.add(Finding::of_parapet(1, fault.message.clone().into_owned()));
         }
         if self.action.is_none() && !found.list.is_empty() {
             self.action = Some(Action::Detected);
@@ -169,31 +169,13 @@ impl Findings {
     }
 }
 
-/// What the gateway itself found, in the form of a rule's finding.
-fn own_finding(message: String) -> Finding {
-    Finding {
-        rule_id: 0,
-        phase: 1,
-        message,
-        data: String::new(),
-        tags: Vec::new(),
-        rule_severity: None,
-        variable: String::new(),
-        matched: String::new(),
-        operator: String::new(),
-        scores: Vec::new(),
-        file: String::new(),
-        line: 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use parapet_event::ScoreEntry;
 
     fn found(rule_id: u32, points: i64) -> Finding {
-        let mut finding = own_finding(String::new());
+        let mut finding = Finding::of_parapet(1, String::new());
         finding.rule_id = rule_id;
         finding.scores = vec![ScoreEntry { score: "inbound_anomaly_score_pl1".to_owned(), points }];
         finding
