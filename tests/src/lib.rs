@@ -6,6 +6,7 @@ pub mod traffic;
 pub mod upstream;
 pub mod waf;
 
+use parapet_services::Redis;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -43,6 +44,14 @@ pub fn wait_for<T: PartialEq + Debug>(what: &str, look: impl Fn() -> T, wanted: 
         assert!(start.elapsed() < DEADLINE, "{what} did not come about: {found:?}, not {wanted:?}");
         sleep(Duration::from_millis(50));
     }
+}
+
+/// Configuration of both tracks on streams of a Redis server.
+pub fn tracks_on(redis: &Redis) -> String {
+    let address = redis.address();
+    ["realtime", "analytics"]
+        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
+        .concat()
 }
 
 /// Where tests leave pictures and logs for people.

@@ -2,20 +2,17 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
-use parapet_scenarios::skip;
+use parapet_scenarios::{skip, wait_for};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const NAME: &str = "a_full_disk_stops_neither_traffic_nor_the_account_of_events";
 /// Room for a fresh start with its first events, in mebibytes.
 const SIZE_MB: usize = 48;
 const ATTACKS: usize = 50;
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A small file system in memory; taken away when it is dropped.
 struct SmallDisk {
@@ -102,16 +99,4 @@ fn a_full_disk_stops_neither_traffic_nor_the_account_of_events() {
     let output = product.output();
     assert!(!output.contains("panicked"), "{output}");
     assert!(output.contains("space"), "the log says what is wrong:\n{output}");
-}
-
-fn wait_for<T: PartialEq + std::fmt::Debug>(what: &str, look: impl Fn() -> T, wanted: &T) {
-    let start = Instant::now();
-    loop {
-        let found = look();
-        if found == *wanted {
-            return;
-        }
-        assert!(start.elapsed() < DEADLINE, "{what} did not come about within {DEADLINE:?}: {found:?}, not {wanted:?}");
-        sleep(Duration::from_millis(100));
-    }
 }

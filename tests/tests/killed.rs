@@ -7,8 +7,8 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
-use parapet_scenarios::skip;
 use parapet_scenarios::traffic::{Traffic, assert_stored_once};
+use parapet_scenarios::{skip, tracks_on};
 use parapet_services::Redis;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -63,10 +63,7 @@ fn killed_roles_over_redis_lose_no_event_and_store_none_twice() {
         return skip(NAME, "no rule set");
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
-    let address = redis.address();
-    let streams = ["realtime", "analytics"]
-        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
-        .concat();
+    let streams = tracks_on(&redis);
     let shared = format!("{PATIENT}{streams}[peers]\ntoken = \"0123456789abcdef0123456789abcdef\"\n");
     let roles: [&[&str]; 3] = [&["gateway", "router"], &["realtime"], &["analytics"]];
     let mut processes = roles.map(|roles| Product::with_roles(roles, &shared));

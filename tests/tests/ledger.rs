@@ -2,7 +2,7 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set, run_to_end};
-use parapet_scenarios::{skip, wait_for};
+use parapet_scenarios::{skip, tracks_on, wait_for};
 use parapet_services::Redis;
 use serde_json::{Value, json};
 
@@ -36,10 +36,7 @@ fn events_that_vanish_from_a_stream_are_missed_by_their_numbers_and_raise_an_ale
         return skip(NAME, "no rule set");
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
-    let address = redis.address();
-    let streams = ["realtime", "analytics"]
-        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
-        .concat();
+    let streams = tracks_on(&redis);
     let shared = format!("{streams}[pipeline.ledger]\ngrace_seconds = 2\n[peers]\ntoken = {TOKEN:?}\n");
     let front = Product::with_roles(&["gateway", "router", "realtime"], &shared);
     let mut history = Product::with_roles(&["analytics"], &shared);
@@ -94,10 +91,7 @@ fn entries_that_are_trimmed_before_they_were_read_are_missed_and_raise_an_alert(
         return skip(NAME, "no rule set");
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
-    let address = redis.address();
-    let streams = ["realtime", "analytics"]
-        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
-        .concat();
+    let streams = tracks_on(&redis);
     let streams = format!("{streams}[pipeline.ledger]\ngrace_seconds = 2\n");
     let front = Product::with_roles(&["gateway", "router"], &streams);
     let history = Product::with_roles(&["analytics"], &streams);
@@ -139,10 +133,7 @@ fn what_a_stream_drops_while_its_reader_is_away_is_counted_and_reported_when_tha
         return skip(NAME, "no rule set");
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
-    let address = redis.address();
-    let streams = ["realtime", "analytics"]
-        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
-        .concat();
+    let streams = tracks_on(&redis);
     let front = Product::with_roles(&["gateway", "router", "realtime"], &streams);
     let mut history = Product::with_roles(&["analytics"], &streams);
     let hop = |product: &Product| ledger(product).1["total"]["track:analytics"].clone();

@@ -2,19 +2,12 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set, run_to_end};
-use parapet_scenarios::{skip, wait_for};
+use parapet_scenarios::{skip, tracks_on, wait_for};
 use parapet_services::{Certificates, Redis};
 use serde_json::{Value, json};
 
 const NAME: &str = "roles_in_processes_of_their_own_do_together_what_one_process_does";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-fn streams(redis: &Redis) -> String {
-    let address = redis.address();
-    ["realtime", "analytics"]
-        .map(|name| format!("[streams.{name}]\nkind = \"redis\"\naddresses = [{address:?}]\n"))
-        .concat()
-}
 
 #[test]
 fn roles_in_processes_of_their_own_do_together_what_one_process_does() {
@@ -22,7 +15,7 @@ fn roles_in_processes_of_their_own_do_together_what_one_process_does() {
         return skip(NAME, "no rule set");
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
-    let shared = format!("{}[peers]\ntoken = {TOKEN:?}\n", streams(&redis));
+    let shared = format!("{}[peers]\ntoken = {TOKEN:?}\n", tracks_on(&redis));
     let front = Product::with_roles(&["gateway", "router"], &shared);
     let realtime = Product::with_roles(&["realtime"], &shared);
     let mut analytics = Product::with_roles(&["analytics"], &shared);
@@ -72,7 +65,7 @@ fn two_processes_on_the_real_time_track_raise_one_alert_for_one_burst() {
     }
     let Some(redis) = Redis::start(NAME, &[]) else { return };
     let state = format!("[state]\nkind = \"redis\"\naddresses = [{:?}]\n", redis.address());
-    let shared = format!("{}{state}[peers]\ntoken = {TOKEN:?}\n", streams(&redis));
+    let shared = format!("{}{state}[peers]\ntoken = {TOKEN:?}\n", tracks_on(&redis));
     let front = Product::with_roles(&["gateway", "router", "analytics"], &shared);
     let (one, other) = (Product::with_roles(&["realtime"], &shared), Product::with_roles(&["realtime"], &shared));
     let urls: Vec<_> = [&front, &one, &other].map(|peer| format!("http://{}", peer.console)).into();
@@ -108,7 +101,7 @@ fn peers_on_other_machines_are_asked_by_tls_only() {
     let Some(redis) = Redis::start(NAME, &[]) else { return };
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     let files = Certificates::make(directory.path());
-    let shared = format!("{}[peers]\ntoken = {TOKEN:?}\n", streams(&redis));
+    let shared = format!("{}[peers]\ntoken = {TOKEN:?}\n", tracks_on(&redis));
     let listens = format!(
         "{shared}[console.tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\n",
         files.server, files.server_key, files.ca
