@@ -42,6 +42,9 @@ pub struct Settings {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the gateway, the sources, the pipeline and the console; or, with --roles, some of them.
+    ///
+    /// SIGTERM and Ctrl-C finish requests and events under way first. SIGHUP reads the rules again, beside
+    /// the traffic; wrong ones change nothing but the log.
     Run {
         /// Settings.
         #[command(flatten)]

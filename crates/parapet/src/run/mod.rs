@@ -196,14 +196,12 @@ fn install_metrics() -> Result<PrometheusHandle> {
 async fn wait_to_stop(plan: &Plan, policies: Option<Arc<PolicySet>>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let reloading = policies.map(|policies| tokio::spawn(reload::on_hangup(plan.config.clone(), policies)));
+    let reloading = tokio::spawn(reload::on_hangup(plan.config.clone(), policies));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    if let Some(reloading) = reloading {
-        reloading.abort();
-    }
+    reloading.abort();
     Ok(())
 }
 

@@ -12,14 +12,18 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Watches for the signal until the task is dropped.
+/// Watches for the signal until the task is dropped. A process without rules goes on as it is.
 ///
 /// # Errors
 /// If the process cannot be told of signals.
-pub async fn on_hangup(config: Config, policies: Arc<PolicySet>) -> Result<()> {
+pub async fn on_hangup(config: Config, policies: Option<Arc<PolicySet>>) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while hangup.recv().await.is_some() {
-        let (config, policies) = (config.clone(), policies.clone());
+        let Some(policies) = policies.clone() else {
+            tracing::info!("there is no gateway here, and so no rules to read again");
+            continue;
+        };
+        let config = config.clone();
         // A compiler that fails has said why; the policy in force stays.
         let _ = tokio::task::spawn_blocking(move || reload(&config, &policies)).await;
     }
