@@ -29,14 +29,14 @@ export function LedgerTable({ hops }: { hops: readonly HopAccount[] }) {
           </tr>
         </thead>
         <tbody>
-          {hops.map(({ name, title, hop, dropped, standing, statement }) => (
+          {hops.map(({ name, title, hop, dropped, missing, standing, statement }) => (
             <tr key={name} data-hop={name}>
               <th scope="row" className={styles['hop']} title={name}>
                 {title}
               </th>
               <td className={table['right']}>{count(hop.produced)}</td>
               <td className={table['right']}>{count(hop.delivered)}</td>
-              <td className={`${table['right']} ${dropped === 0 ? table['faint'] : styles['dropped']}`}>{count(dropped)}</td>
+              <td className={`${table['right']} ${missing === 0 ? table['faint'] : styles['dropped']}`}>{count(dropped)}</td>
               <td className={`${table['right']} ${hop.in_flight === 0 ? table['faint'] : ''}`}>{count(hop.in_flight)}</td>
               <td>
                 <span className={styles['standing']}>

@@ -32,6 +32,18 @@ describe('pipeline account', () => {
     expect(account.hops[1]?.statement).toBe('1 not delivered');
   });
 
+  it('takes numbers that are not for a track, or are read elsewhere, for no loss', () => {
+    const account = accountOf({ 'sequence:track:realtime': hop(9, 2, 0, { 'left out before': 4, 'read elsewhere': 3 }) });
+    expect([account.standing, account.hops[0]?.statement]).toEqual(['complete', 'Complete']);
+  });
+
+  it('counts a loss once that shows at a hop and in the numbers', () => {
+    const numbers = hop(9, 6, 0, { gap: 3 });
+    expect(accountOf({ 'sequence:router': numbers }).headline).toBe('Incomplete: 3 events missing');
+    const trimmed = accountOf({ 'track:analytics': hop(9, 6, 0, { trimmed: 3 }), 'sequence:track:analytics': numbers });
+    expect(trimmed.headline).toBe('Incomplete: 3 events missing');
+  });
+
   it('admits that counts do not add up', () => {
     expect(accountOf({ spool: hop(10, 12, 0) }).standing).toBe('unbalanced');
   });

@@ -8,7 +8,10 @@ export interface HopAccount {
   name: string;
   title: string;
   hop: HopCount;
+  /** All that went no further, with a reason. */
   dropped: number;
+  /** What of that is lost. */
+  missing: number;
   standing: Standing;
   statement: string;
 }
@@ -32,7 +35,15 @@ const KNOWN: Record<string, string> = {
   spool: 'Spool, gateway to router',
   'track:realtime': 'Real-time track',
   'track:analytics': 'Analytics track',
+  router: 'Router',
+  'router:realtime': 'Router to real-time track',
+  'sequence:router': 'Numbers at the router',
+  'sequence:track:realtime': 'Numbers on the real-time track',
+  'sequence:track:analytics': 'Numbers on the analytics track',
 };
+
+/** The hops that follow the events' numbers carry no events of their own; of what they miss only a gap is a loss. */
+const followsNumbers = (name: string): boolean => name.startsWith('sequence:');
 
 /** Words for the name of a hop; unknown ones stay readable. */
 export function hopTitle(name: string): string {
@@ -49,13 +60,19 @@ export function accountOf(ledger: Record<string, HopCount>): Account {
     .map(([name, hop]) => hopAccount(name, hop))
     .sort((a, b) => order(a.name) - order(b.name) || a.name.localeCompare(b.name));
   // Channels deliver alerts: a failed delivery loses a message, not an event.
-  const carriesEvents = (hop: HopAccount): boolean => !hop.name.startsWith('channel:');
+  const isChannel = (hop: HopAccount): boolean => hop.name.startsWith('channel:');
+  const carriesEvents = (hop: HopAccount): boolean => !isChannel(hop) && !followsNumbers(hop.name);
   const sum = (which: HopAccount[], of: (hop: HopAccount) => number): number => which.reduce((total, hop) => total + of(hop), 0);
-  const dropped = sum(hops.filter(carriesEvents), (hop) => hop.dropped);
-  const undelivered = sum(
-    hops.filter((hop) => !carriesEvents(hop)),
-    (hop) => hop.dropped,
+  // What a hop dropped may show as a gap in the numbers too; what vanished shows there only.
+  const gaps = sum(
+    hops.filter((hop) => followsNumbers(hop.name)),
+    (hop) => hop.missing,
   );
+  const missing = Math.max(
+    sum(hops.filter(carriesEvents), (hop) => hop.missing),
+    gaps,
+  );
+  const undelivered = sum(hops.filter(isChannel), (hop) => hop.missing);
   const moving = sum(hops.filter(carriesEvents), (hop) => hop.hop.in_flight);
   const alerts = undelivered === 0 ? '' : ` ${plural(undelivered, 'alert delivery', 'alert deliveries')} failed for good.`;
   if (hops.some((hop) => hop.standing === 'unbalanced')) {
@@ -66,11 +83,11 @@ export function accountOf(ledger: Record<string, HopCount>): Account {
       detail: 'At least one hop has handed on more events than it was given. This is a fault in the accounting; please report it.',
     };
   }
-  if (dropped > 0) {
+  if (missing > 0) {
     return {
       hops,
       standing: 'missing',
-      headline: `Incomplete: ${plural(dropped, 'event')} missing`,
+      headline: `Incomplete: ${plural(missing, 'event')} missing`,
       detail: `They were given up for the reasons below.${alerts}`,
     };
   }
@@ -87,23 +104,24 @@ export function accountOf(ledger: Record<string, HopCount>): Account {
 
 function hopAccount(name: string, hop: HopCount): HopAccount {
   const dropped = Object.values(hop.dropped).reduce((sum, n) => sum + n, 0);
+  const missing = followsNumbers(name) ? (hop.dropped.gap ?? 0) : dropped;
   const title = hopTitle(name);
   const accounted = hop.delivered + dropped + hop.in_flight;
   if (accounted !== hop.produced) {
     const statement = `Does not add up: ${count(accounted)} accounted for, ${count(hop.produced)} produced`;
-    return { name, title, hop, dropped, standing: 'unbalanced', statement };
+    return { name, title, hop, dropped, missing, standing: 'unbalanced', statement };
   }
-  if (dropped > 0) {
-    const statement = `${count(dropped)} ${name.startsWith('channel:') ? 'not delivered' : 'missing'}`;
-    return { name, title, hop, dropped, standing: 'missing', statement };
+  if (missing > 0) {
+    const statement = `${count(missing)} ${name.startsWith('channel:') ? 'not delivered' : 'missing'}`;
+    return { name, title, hop, dropped, missing, standing: 'missing', statement };
   }
   if (hop.in_flight > 0) {
-    return { name, title, hop, dropped, standing: 'working', statement: `Complete so far, ${count(hop.in_flight)} on the way` };
+    return { name, title, hop, dropped, missing, standing: 'working', statement: `Complete so far, ${count(hop.in_flight)} on the way` };
   }
-  return { name, title, hop, dropped, standing: 'complete', statement: hop.produced === 0 ? 'Nothing yet' : 'Complete' };
+  return { name, title, hop, dropped, missing, standing: 'complete', statement: hop.produced === 0 ? 'Nothing yet' : 'Complete' };
 }
 
 function order(name: string): number {
-  const place = ['gateway', 'spool', 'router', 'track', 'processor', 'store', 'channel'].indexOf(name.split(':')[0] ?? '');
+  const place = ['gateway', 'spool', 'router', 'track', 'processor', 'store', 'sequence', 'channel'].indexOf(name.split(':')[0] ?? '');
   return place < 0 ? 99 : place;
 }
