@@ -16,6 +16,8 @@ use ulid::Ulid;
 
 /// Alerts of a page at most.
 const LIMIT_MAX: usize = 1_000;
+/// Rows of one statement at most: each takes eight of its 32,766 parameters.
+const ROWS_MAX: usize = 500;
 
 fn state_name(state: AlertState) -> &'static str {
     match state {
@@ -25,39 +27,46 @@ fn state_name(state: AlertState) -> &'static str {
     }
 }
 
+fn read_state(name: &str) -> Result<AlertState, PortError> {
+    [AlertState::Open, AlertState::Acknowledged, AlertState::Closed]
+        .into_iter()
+        .find(|known| state_name(*known) == name)
+        .ok_or_else(|| corrupt(format_args!("an alert in the unknown state `{name}`")))
+}
+
 /// An alert from its columns `body` and `state`.
 fn read((body, state): (String, String)) -> Result<Alert, PortError> {
     let mut alert: Alert =
         serde_json::from_str(&body).map_err(|error| corrupt("an alert that cannot be read").with_source(error))?;
-    alert.state = [AlertState::Open, AlertState::Acknowledged, AlertState::Closed]
-        .into_iter()
-        .find(|known| state_name(*known) == state)
-        .ok_or_else(|| corrupt(format_args!("an alert in the unknown state `{state}`")))?;
+    alert.state = read_state(&state)?;
     Ok(alert)
 }
 
-/// Inserts or replaces an alert, but for its state.
-async fn store(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), PortError> {
-    let body = serde_json::to_string(alert).map_err(|error| {
+/// Inserts or replaces alerts in one statement, but for their states.
+async fn store(connection: &mut SqliteConnection, alerts: &[Alert]) -> Result<(), PortError> {
+    let bodies: Result<Vec<_>, _> = alerts.iter().map(serde_json::to_string).collect();
+    let bodies = bodies.map_err(|error| {
         PortError::new(parapet_ports::ErrorKind::Rejected, "an alert is no JSON").with_source(error)
     })?;
-    sqlx::query(
-        "INSERT INTO alerts (id, raised_at, state, severity, client_ip, site, attack_type, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
+    let mut sql: QueryBuilder<Sqlite> =
+        QueryBuilder::new("INSERT INTO alerts (id, raised_at, state, severity, client_ip, site, attack_type, body) ");
+    sql.push_values(alerts.iter().zip(bodies), |mut row, (alert, body)| {
+        row.push_bind(alert.id.to_string())
+            .push_bind(alert.timestamp.timestamp_micros())
+            .push_bind(state_name(alert.state))
+            .push_bind(alert.severity.get())
+            .push_bind(alert.client_ip.to_string())
+            .push_bind(&alert.site)
+            .push_bind(alert.attack_type.map(|class| class.as_str()))
+            .push_bind(body);
+    });
+    sql.push(
+        " ON CONFLICT (id) DO UPDATE SET \
          raised_at = excluded.raised_at, severity = excluded.severity, client_ip = excluded.client_ip, \
          site = excluded.site, attack_type = excluded.attack_type, body = excluded.body",
-    )
-    .bind(alert.id.to_string())
-    .bind(alert.timestamp.timestamp_micros())
-    .bind(state_name(alert.state))
-    .bind(alert.severity.get())
-    .bind(alert.client_ip.to_string())
-    .bind(&alert.site)
-    .bind(alert.attack_type.map(|class| class.as_str()))
-    .bind(body)
-    .execute(connection)
-    .await
-    .map_err(failed("store an alert"))?;
+    );
+    // Its text depends on the number of alerts: not worth keeping prepared.
+    sql.build().persistent(false).execute(connection).await.map_err(failed("store alerts"))?;
     Ok(())
 }
 
@@ -72,8 +81,8 @@ impl AlertStore for Identity {
             return Ok(());
         }
         let mut transaction = self.database.write().await?;
-        for alert in alerts {
-            store(&mut transaction, alert).await?;
+        for alerts in alerts.chunks(ROWS_MAX) {
+            store(&mut transaction, alerts).await?;
         }
         transaction.commit().await.map_err(failed("store alerts"))
     }
@@ -85,6 +94,24 @@ impl AlertStore for Identity {
             .await
             .map_err(failed("read an alert"))?;
         row.map(read).transpose()
+    }
+
+    async fn states(&self, ids: &[Ulid]) -> Result<Vec<(Ulid, AlertState)>, PortError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = serde_json::json!(ids.iter().map(Ulid::to_string).collect::<Vec<_>>()).to_string();
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, state FROM alerts WHERE id IN (SELECT value FROM json_each($1))")
+                .bind(list)
+                .fetch_all(self.database.reader())
+                .await
+                .map_err(failed("read the states of alerts"))?;
+        let state = |(id, state): (String, String)| {
+            let id = id.parse().map_err(|_| corrupt(format_args!("an alert with the id `{id}`")))?;
+            Ok((id, read_state(&state)?))
+        };
+        rows.into_iter().map(state).collect()
     }
 
     async fn list(&self, query: &AlertQuery) -> Result<Vec<Alert>, PortError> {
@@ -179,6 +206,22 @@ mod tests {
         bench.identity.put(&put).await.unwrap();
         assert_eq!(bench.identity.list(&AlertQuery { limit: 10, ..AlertQuery::default() }).await.unwrap(), [put]);
         assert_eq!(bench.identity.get(Ulid::nil()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn many_alerts_are_put_at_once_and_their_states_asked_for_at_once() {
+        let bench = bench().await;
+        let mut all: Vec<Alert> = (0..1_201).map(alert).collect();
+        bench.identity.put_all(&all).await.unwrap();
+        bench.identity.set_state(all[7].id, AlertState::Closed, "alice", PEER).await.unwrap();
+        all.iter_mut().for_each(|alert| alert.count += 1);
+        bench.identity.put_all(&all).await.unwrap();
+        assert_eq!(bench.identity.get(all[1_200].id).await.unwrap().unwrap(), all[1_200]);
+        let asked = [all[7].id, Ulid::nil(), all[1_200].id];
+        let mut states = bench.identity.states(&asked).await.unwrap();
+        states.sort_unstable_by_key(|(id, _)| *id);
+        assert_eq!(states, [(all[7].id, AlertState::Closed), (all[1_200].id, AlertState::Open)]);
+        assert_eq!(bench.identity.states(&[]).await.unwrap(), []);
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ use parapet_ports::alerts::AlertQuery;
 use parapet_ports::live::LiveMessage;
 use parapet_ports::{AlertStore, Channel, Entry, EventStore, LiveFeed, State};
 use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,8 +125,8 @@ struct Desk<'a> {
 /// What a batch did to alerts.
 #[derive(Default)]
 struct Changes {
-    /// Alerts to store, each once.
-    alerts: Vec<Ulid>,
+    /// Alerts to store, in the order in which they were raised.
+    alerts: BTreeSet<Ulid>,
     /// Of those, the new ones and their events.
     raised: Vec<(Ulid, Arc<SecurityEvent>)>,
 }
@@ -159,10 +160,12 @@ impl Desk<'_> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
         self.track.numbers.saw(entries.iter().map(|entry| &*entry.event));
         let times: Vec<_> = entries.iter().map(|entry| entry.event.timestamp).collect();
+        let severe = |entry: &Entry| entry.event.severity.get() >= self.track.config.alert_severity;
+        let severe: Vec<_> = entries.into_iter().filter(severe).map(|entry| entry.event).collect();
+        self.give_up_closed(severe.iter().filter_map(|event| self.open.matching(event)).collect()).await?;
         let mut changes = Changes::default();
-        for Entry { event, .. } in entries {
-            let severe = event.severity.get() >= self.track.config.alert_severity;
-            if severe && !self.open.is_repeat_delivery(&event) {
+        for event in severe {
+            if !self.open.is_repeat_delivery(&event) {
                 self.place(event, &mut changes).await?;
             }
         }
@@ -182,19 +185,13 @@ impl Desk<'_> {
     /// Counts the event onto its open alert, or raises one.
     async fn place(&mut self, event: Arc<SecurityEvent>, changes: &mut Changes) -> Result<(), Stopped> {
         if let Some(id) = self.open.matching(&event) {
-            if changes.alerts.contains(&id) || self.still_open(id).await? {
-                if let Some(alert) = self.open.get_mut(id) {
-                    alert.count += 1;
-                    alert.last_seen = alert.last_seen.max(event.timestamp);
-                    alert.severity = alert.severity.max(event.severity);
-                }
-                if !changes.alerts.contains(&id) {
-                    changes.alerts.push(id);
-                }
-                return Ok(());
+            if let Some(alert) = self.open.get_mut(id) {
+                alert.count += 1;
+                alert.last_seen = alert.last_seen.max(event.timestamp);
+                alert.severity = alert.severity.max(event.severity);
             }
-            self.open.close(id);
-            self.claims.release(id).await;
+            changes.alerts.insert(id);
+            return Ok(());
         }
         if let Some(alert) = self.stored(event.id).await? {
             // Delivered again after a restart: this event has its alert.
@@ -206,7 +203,7 @@ impl Desk<'_> {
         }
         let mut alert = raise(&event, Utc::now());
         alert.deliveries = self.dispatcher.plan(&alert);
-        changes.alerts.push(alert.id);
+        changes.alerts.insert(alert.id);
         changes.raised.push((alert.id, event.clone()));
         self.open.open(alert, event.timestamp);
         Ok(())
@@ -215,11 +212,10 @@ impl Desk<'_> {
     /// Takes over what other processes counted onto the alerts of this one. One that was closed meanwhile
     /// is given up, so that the next event raises another.
     async fn collect(&mut self) -> Result<(), Stopped> {
-        for (id, events) in self.claims.counted_by_others().await {
-            if !self.still_open(id).await? {
-                self.open.close(id);
-                self.claims.release(id).await;
-            } else if let Some(alert) = self.open.get_mut(id) {
+        let counted = self.claims.counted_by_others().await;
+        self.give_up_closed(counted.iter().map(|(id, _)| *id).collect()).await?;
+        for (id, events) in counted {
+            if let Some(alert) = self.open.get_mut(id) {
                 alert.count += events;
                 alert.last_seen = Utc::now();
                 self.save(id).await?;
@@ -228,14 +224,29 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Whether events may still be counted onto the alert: nobody closed it. Takes over what the
-    /// analyst decided since.
-    async fn still_open(&mut self, id: Ulid) -> Result<bool, Stopped> {
-        let Some(stored) = self.stored(id).await? else { return Ok(false) };
-        if let Some(alert) = self.open.get_mut(id) {
-            alert.state = stored.state;
+    /// Gives up those of some open alerts that somebody closed, so that the next event raises another. Takes
+    /// over what the analyst decided about the rest.
+    async fn give_up_closed(&mut self, ids: BTreeSet<Ulid>) -> Result<(), Stopped> {
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(stored.state != AlertState::Closed)
+        let ids: Vec<Ulid> = ids.into_iter().collect();
+        let states: HashMap<Ulid, AlertState> = match self.track.stage.insist(|| self.track.alerts.states(&ids)).await {
+            Ok(states) => states.into_iter().collect(),
+            Err(GivenUp::Stopped) => return Err(Stopped),
+            Err(GivenUp::Refused(_)) => HashMap::new(),
+        };
+        for id in ids {
+            match (states.get(&id), self.open.get_mut(id)) {
+                (None | Some(AlertState::Closed), _) => {
+                    self.open.close(id);
+                    self.claims.release(id).await;
+                }
+                (Some(state), Some(alert)) => alert.state = *state,
+                (Some(_), None) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Queues a new alert for its channels.

@@ -42,6 +42,15 @@ pub trait AlertStore: Send + Sync {
     /// One alert.
     async fn get(&self, id: Ulid) -> Result<Option<Alert>, PortError>;
 
+    /// The triage states of those alerts that there are; a store that can asks once for all.
+    async fn states(&self, ids: &[Ulid]) -> Result<Vec<(Ulid, AlertState)>, PortError> {
+        let mut states = Vec::with_capacity(ids.len());
+        for id in ids {
+            states.extend(self.get(*id).await?.map(|alert| (*id, alert.state)));
+        }
+        Ok(states)
+    }
+
     /// A page of alerts, newest first.
     async fn list(&self, query: &AlertQuery) -> Result<Vec<Alert>, PortError>;
 
