@@ -5,12 +5,13 @@ use datafusion::arrow::array::{
     Array, ArrayRef, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
     UInt8Array, UInt32Builder,
 };
-use datafusion::arrow::compute::{SortColumn, SortOptions, filter_record_batch, lexsort_to_indices, take_record_batch};
+use datafusion::arrow::buffer::{Buffer, OffsetBuffer};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
-use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 use ulid::Ulid;
 
@@ -56,7 +57,19 @@ pub(crate) fn nanoseconds(time: DateTime<Utc>) -> i64 {
 
 /// A text as the search column holds it, and as it is looked for there.
 pub(crate) fn folded(text: &str) -> String {
-    text.to_lowercase().replace(SEPARATOR, SEPARATOR_IN_TEXT)
+    let mut folded = String::new();
+    fold_into(&mut folded, text);
+    folded
+}
+
+fn fold_into(folded: &mut String, text: &str) {
+    if text.is_ascii() && !text.contains(SEPARATOR) {
+        let start = folded.len();
+        folded.push_str(text);
+        folded.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+    } else {
+        folded.push_str(&text.to_lowercase().replace(SEPARATOR, SEPARATOR_IN_TEXT));
+    }
 }
 
 /// Events as columns.
@@ -73,38 +86,43 @@ impl Rows {
     /// # Errors
     /// `Rejected` if an event has no JSON form.
     pub(crate) fn encode(events: &[Arc<SecurityEvent>]) -> Result<Rows, PortError> {
-        let mut json = StringBuilder::with_capacity(events.len(), events.len() * 1024);
         let mut search = StringBuilder::with_capacity(events.len(), events.len() * 256);
+        let mut text = String::new();
         let mut rule_ids =
             ListBuilder::new(UInt32Builder::new()).with_field(Field::new_list_field(DataType::UInt32, false));
+        let (mut ids, mut addresses) = (StringBuilder::new(), StringBuilder::new());
         for event in events {
-            let text = serde_json::to_string(&**event).map_err(|error| {
-                PortError::new(ErrorKind::Rejected, format!("event {} cannot be encoded", event.id)).with_source(error)
-            })?;
-            json.append_value(text);
-            search.append_value(search_text(event));
-            let rules: BTreeSet<u32> = event.findings.iter().map(|finding| finding.rule_id).collect();
+            ids.append_value(event.id.array_to_str(&mut [0; ulid::ULID_LEN]));
+            text.clear();
+            let _ = write!(text, "{}", event.client_ip);
+            addresses.append_value(&text);
+            text.clear();
+            search_text(event, &mut text);
+            search.append_value(&text);
+            let mut rules: Vec<u32> = event.findings.iter().map(|finding| finding.rule_id).collect();
+            rules.sort_unstable();
+            rules.dedup();
             rule_ids.append_value(rules.into_iter().map(Some));
         }
-        let text = |value: fn(&SecurityEvent) -> String| -> ArrayRef {
+        let text = |value: fn(&SecurityEvent) -> &str| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(events.iter().map(|event| value(event))))
         };
         let columns: Vec<ArrayRef> = vec![
-            text(|event| event.id.to_string()),
+            Arc::new(ids.finish()),
             Arc::new(
                 TimestampNanosecondArray::from_iter_values(events.iter().map(|event| nanoseconds(event.timestamp)))
                     .with_timezone("UTC"),
             ),
             Arc::new(StringArray::from_iter(events.iter().map(|event| event.track.map(|track| track.as_str())))),
             Arc::new(UInt8Array::from_iter_values(events.iter().map(|event| event.severity.get()))),
-            text(|event| event.client_ip.to_string()),
-            text(|event| event.site.clone()),
-            text(|event| event.action.as_str().to_owned()),
+            Arc::new(addresses.finish()),
+            text(|event| &event.site),
+            text(|event| event.action.as_str()),
             Arc::new(StringArray::from_iter(events.iter().map(|event| event.attack_type.map(|class| class.as_str())))),
-            text(|event| event.rule_id.clone().unwrap_or_default()),
+            text(|event| event.rule_id.as_deref().unwrap_or_default()),
             Arc::new(rule_ids.finish()),
             Arc::new(search.finish()),
-            Arc::new(json.finish()),
+            Arc::new(wire_form(events)?),
         ];
         let batch = RecordBatch::try_new(schema(), columns).map_err(internal)?;
         Ok(Rows { batch, ids: events.iter().map(|event| event.id).collect() })
@@ -121,22 +139,35 @@ impl Rows {
     pub(crate) fn json(&self) -> Result<&StringArray, PortError> {
         column(&self.batch, "event")
     }
-
-    /// Times of the rows.
-    pub(crate) fn times(&self) -> Result<&TimestampNanosecondArray, PortError> {
-        column(&self.batch, "timestamp")
-    }
 }
 
-fn search_text(event: &SecurityEvent) -> String {
+/// The events as JSON, one after the other in one buffer.
+fn wire_form(events: &[Arc<SecurityEvent>]) -> Result<StringArray, PortError> {
+    let mut text = Vec::with_capacity(events.len() * 1024);
+    let mut lengths = Vec::with_capacity(events.len());
+    for event in events {
+        let start = text.len();
+        serde_json::to_writer(&mut text, &**event).map_err(|error| {
+            PortError::new(ErrorKind::Rejected, format!("event {} cannot be encoded", event.id)).with_source(error)
+        })?;
+        lengths.push(text.len() - start);
+    }
+    if i32::try_from(text.len()).is_err() {
+        let message = format!("{} events take {} bytes, more than fit into one batch", events.len(), text.len());
+        return Err(PortError::new(ErrorKind::Rejected, message));
+    }
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    StringArray::try_new(offsets, Buffer::from_vec(text), None).map_err(internal)
+}
+
+/// Appends what can be looked for in an event.
+fn search_text(event: &SecurityEvent, text: &mut String) {
     let fields = [&event.request.uri, &event.request.user_agent];
     let of_rules = event.findings.iter().flat_map(|finding| [&finding.message, &finding.matched]);
-    let mut text = String::new();
     for field in fields.into_iter().chain(of_rules) {
-        text.push_str(&folded(field));
+        fold_into(text, field);
         text.push(SEPARATOR);
     }
-    text
 }
 
 /// A column by name and type.
@@ -145,16 +176,22 @@ pub(crate) fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Resu
     found.ok_or_else(|| PortError::new(ErrorKind::Corrupt, format!("column {name} is missing or has another type")))
 }
 
-/// Newest first: by time, then by id.
-pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, PortError> {
-    let options = Some(SortOptions { descending: true, nulls_first: true });
-    let keys: Vec<_> = ["timestamp", "id"]
-        .iter()
-        .filter_map(|name| batch.column_by_name(name))
-        .map(|values| SortColumn { values: Arc::clone(values), options })
-        .collect();
-    let order = lexsort_to_indices(&keys, None).map_err(internal)?;
-    take_record_batch(batch, &order).map_err(internal)
+/// Times of the rows of a batch, in nanoseconds since 1970.
+pub(crate) fn times(batch: &RecordBatch) -> Result<&[i64], PortError> {
+    let times: &TimestampNanosecondArray = column(batch, "timestamp")?;
+    Ok(times.values())
+}
+
+/// Where the rows of some batches stand when they are sorted newest first (by time, then by id): the batch
+/// and the row in it.
+pub(crate) fn newest_first(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, PortError> {
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for (number, batch) in batches.iter().enumerate() {
+        let ids: &StringArray = column(batch, "id")?;
+        rows.extend(times(batch)?.iter().zip(ids).enumerate().map(|(row, (time, id))| (*time, id, number, row)));
+    }
+    rows.sort_unstable_by(|one, other| (other.0, other.1).cmp(&(one.0, one.1)));
+    Ok(rows.into_iter().map(|(_, _, batch, row)| (batch, row)).collect())
 }
 
 /// Decodes the events of a result.
@@ -198,7 +235,8 @@ mod tests {
     fn text_is_not_found_across_fields() {
         let mut event = sample_events(0..1).remove(0);
         Arc::make_mut(&mut event).request.uri = "/a\u{1}b".into();
-        let text = search_text(&event);
+        let mut text = String::new();
+        search_text(&event, &mut text);
         assert!(text.contains(&folded("/A\u{1}B")));
         assert!(!text.contains(&folded("b\u{1}")));
     }

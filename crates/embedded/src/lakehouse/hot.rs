@@ -1,6 +1,6 @@
 //! Events in memory: written, logged, not yet in a Parquet file.
 
-use super::columns::{Rows, internal};
+use super::columns::{Rows, internal, times};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use parapet_ports::PortError;
@@ -26,7 +26,7 @@ impl Hot {
     /// Adds rows. Batches are merged like the digits of a binary counter, so that many small writes
     /// leave few batches and each row is copied a logarithmic number of times.
     pub(crate) fn push(&mut self, rows: Rows, now: Instant) -> Result<(), PortError> {
-        let times = rows.times()?.values();
+        let times = times(&rows.batch)?;
         if let (Some(low), Some(high)) = (times.iter().min(), times.iter().max()) {
             let (known_low, known_high) = self.times.unwrap_or((*low, *high));
             self.times = Some((known_low.min(*low), known_high.max(*high)));

@@ -4,7 +4,7 @@
 //! never during I/O.
 
 use super::catalog::{self, DATA, DataFile, Manifest};
-use super::columns::{Rows, internal, sorted};
+use super::columns::{Rows, internal, newest_first, times};
 use super::config::Config;
 use super::hot::Hot;
 use super::ids::IdCache;
@@ -15,7 +15,7 @@ use crate::damage::{Damage, remember};
 use crate::directory::Directory;
 use chrono::DateTime;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::compute::interleave_record_batch;
 use parapet_event::SecurityEvent;
 use parapet_ports::{ErrorKind, PortError};
 use std::collections::HashSet;
@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use ulid::Ulid;
 
+/// Rows that a flush copies at a time.
+const COPIED_ROWS: usize = 2_048;
 const WAL: &str = "wal";
 const DAY_NANOSECONDS: i64 = 86_400_000_000_000;
 /// Writers wait when memory holds this many times what a flush takes out.
@@ -210,7 +212,7 @@ impl Lake {
         let (mut duplicates, mut expired) = (0, 0);
         let (files, mut keep) = {
             let state = lock(&self.state);
-            let times = rows.times()?.values();
+            let times = times(&rows.batch)?;
             let keep: Vec<bool> = rows
                 .ids
                 .iter()
@@ -280,21 +282,24 @@ impl Lake {
         Ok(())
     }
 
-    /// Sorts rows and writes each day's to a file of its own.
+    /// Sorts rows and writes each day's to a file of its own. Rows are copied a few at a time, so that a
+    /// flush takes little memory beside what it writes.
     fn write_days(&self, batches: &[RecordBatch], covered: u64) -> Result<Vec<Meta>, PortError> {
-        let rows = sorted(&concat_batches(&super::columns::schema(), batches).map_err(internal)?)?;
-        let rows = Rows { ids: super::parquet_file::ids(&rows)?, batch: rows };
-        let times = rows.times()?.values().to_vec();
+        let order = newest_first(batches)?;
+        let times: Vec<&[i64]> = batches.iter().map(times).collect::<Result<_, _>>()?;
+        let day = |(batch, row): &(usize, usize)| {
+            let time = times.get(*batch).and_then(|times| times.get(*row));
+            time.copied().unwrap_or_default().div_euclid(DAY_NANOSECONDS)
+        };
+        let batches: Vec<&RecordBatch> = batches.iter().collect();
         let mut metas = Vec::new();
-        let mut start = 0;
-        while let Some(first) = times.get(start) {
-            let day = first.div_euclid(DAY_NANOSECONDS);
-            let same = |time: &&i64| time.div_euclid(DAY_NANOSECONDS) == day;
-            let count = times.get(start..).unwrap_or(&[]).iter().take_while(same).count();
-            let mut writer = Writer::create(&self.data(), file_name(day))?;
-            writer.write(&rows.batch.slice(start, count))?;
+        for rows in order.chunk_by(|one, other| day(one) == day(other)) {
+            let Some(first) = rows.first() else { continue };
+            let mut writer = Writer::create(&self.data(), file_name(day(first)))?;
+            for rows in rows.chunks(COPIED_ROWS) {
+                writer.write(&interleave_record_batch(&batches, rows).map_err(internal)?)?;
+            }
             metas.extend(writer.finish(covered, Vec::new())?);
-            start += count;
         }
         Ok(metas)
     }

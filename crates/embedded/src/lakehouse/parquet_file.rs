@@ -149,10 +149,9 @@ fn describe(batch: &RecordBatch, meta: &mut Option<Meta>, name: &str) -> Result<
         meta.max_id = meta.max_id.max(id);
     }
     if let Some(known) = &mut meta.rules {
-        for row in 0..rules.len() {
-            if let Some(rules) = rules.value(row).as_any().downcast_ref::<UInt32Array>() {
-                known.extend(rules.values());
-            }
+        let all = rules.values().as_any().downcast_ref::<UInt32Array>();
+        if let (Some(all), [first, .., last]) = (all, rules.value_offsets()) {
+            known.extend(all.values().get(*first as usize..*last as usize).unwrap_or_default());
         }
         if known.len() > RULES_MAX {
             meta.rules = None;
