@@ -1,15 +1,18 @@
-//! Merging small files of one day into larger ones.
+//! Merging small files of one day into larger ones: the smallest are read and written again, so that row
+//! groups grow; of the others row groups are taken over as they are.
 
 use super::catalog::DataFile;
 use super::config::Config;
 use super::lake::{Lake, day, file_name};
 use super::parquet_file::{Meta, Writer};
 use super::query::{Context, failed};
+use super::splice;
 use futures::StreamExt;
 use parapet_ports::{ErrorKind, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
 /// Files merged at once; each costs a decoder's memory.
 const FILES_MAX: usize = 16;
@@ -44,14 +47,43 @@ pub(crate) fn candidates(files: &[Arc<DataFile>], config: &Config) -> Option<Vec
 pub(crate) async fn merge(lake: Arc<Lake>, context: Context, files: Vec<Arc<DataFile>>) -> Result<(), PortError> {
     let Some(first) = files.first() else { return Ok(()) };
     let name = file_name(day(first));
-    let rows = context.merge(files.clone())?;
+    let meta = if files.iter().all(|file| file.meta.events >= splice::EVENTS_MIN) {
+        let (data, files) = (lake.data(), files.iter().rev().cloned().collect::<Vec<_>>());
+        tokio::task::spawn_blocking(move || splice::splice(&data, name, &files)).await.map_err(stopped)??
+    } else {
+        rewrite(&lake, &context, &files, name).await?
+    };
+    let events = files.iter().map(|file| file.meta.events).sum::<u64>();
+    if meta.as_ref().is_none_or(|meta| meta.events != events) {
+        return Err(PortError::new(ErrorKind::Corrupt, "merging files gave another number of events than they have"));
+    }
+    let (count, name) = (files.len(), lake.name.clone());
+    let swap = move || lake.replace(&files, meta);
+    let replaced = tokio::task::spawn_blocking(swap).await.map_err(stopped)??;
+    tracing::debug!(store = name, files = count, events, replaced, "merged small files");
+    Ok(())
+}
+
+fn stopped(error: JoinError) -> PortError {
+    PortError::new(ErrorKind::Unavailable, "merging files was stopped").with_source(error)
+}
+
+/// Writes the rows of small files to one, in order.
+async fn rewrite(
+    lake: &Lake,
+    context: &Context,
+    files: &[Arc<DataFile>],
+    name: String,
+) -> Result<Option<Meta>, PortError> {
+    let rows = context.merge(files.to_vec())?;
     let mut stream = rows.execute_stream().await.map_err(failed)?;
     let (sender, mut receiver) = mpsc::channel(2);
     let replaces = files.iter().map(|file| file.meta.name.clone()).collect();
     let flushed = files.iter().map(|file| file.meta.flushed).max().unwrap_or(0);
+    let expected = files.iter().map(|file| file.meta.events).sum::<u64>();
     let data = lake.data();
     let writing = tokio::task::spawn_blocking(move || -> Result<Option<Meta>, PortError> {
-        let mut writer = Writer::create(&data, name)?;
+        let mut writer = Writer::create(&data, name, expected as usize)?;
         while let Some(batch) = receiver.blocking_recv() {
             match batch {
                 Some(batch) => writer.write(&batch)?,
@@ -69,19 +101,9 @@ pub(crate) async fn merge(lake: Arc<Lake>, context: Context, files: Vec<Arc<Data
             break;
         }
     }
-    let complete = events == files.iter().map(|file| file.meta.events).sum::<u64>();
-    if complete && sender.send(None).await.is_err() {
+    if events == expected && sender.send(None).await.is_err() {
         tracing::debug!("the writer of a merged file stopped early");
     }
     drop(sender);
-    let stopped = |error| PortError::new(ErrorKind::Unavailable, "merging files was stopped").with_source(error);
-    let meta = writing.await.map_err(stopped)??;
-    if !complete || meta.is_none() {
-        return Err(PortError::new(ErrorKind::Corrupt, "merging files gave another number of events than they have"));
-    }
-    let (count, name) = (files.len(), lake.name.clone());
-    let swap = move || lake.replace(&files, meta);
-    let replaced = tokio::task::spawn_blocking(swap).await.map_err(stopped)??;
-    tracing::debug!(store = name, files = count, events, replaced, "merged small files");
-    Ok(())
+    writing.await.map_err(stopped)?
 }

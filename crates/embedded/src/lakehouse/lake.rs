@@ -295,7 +295,7 @@ impl Lake {
         let mut metas = Vec::new();
         for rows in order.chunk_by(|one, other| day(one) == day(other)) {
             let Some(first) = rows.first() else { continue };
-            let mut writer = Writer::create(&self.data(), file_name(day(first)))?;
+            let mut writer = Writer::create(&self.data(), file_name(day(first)), rows.len())?;
             for rows in rows.chunks(COPIED_ROWS) {
                 writer.write(&interleave_record_batch(&batches, rows).map_err(internal)?)?;
             }

@@ -25,6 +25,7 @@ mod lake;
 mod parquet_file;
 mod query;
 mod retention;
+mod splice;
 mod table;
 mod wal;
 
@@ -171,9 +172,13 @@ impl Lakehouse {
 async fn set_damaged_aside(lake: &Arc<Lake>, files: &[Arc<DataFile>]) -> Result<bool, PortError> {
     let mut any = false;
     for file in files {
-        let path = file.path.clone();
+        let checked = Arc::clone(file);
+        let check = move || {
+            checked.meta.checksum.map_or(Ok(()), |checksum| parquet_file::verify(&checked.path, checksum))?;
+            parquet_file::check(&checked.path)
+        };
         // A decoder that panics over a file is as good as one that refuses it.
-        let reason = match tokio::task::spawn_blocking(move || parquet_file::check(&path)).await {
+        let reason = match tokio::task::spawn_blocking(check).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) if error.kind != ErrorKind::Corrupt => return Err(error),
             Ok(Err(error)) => error.to_string(),

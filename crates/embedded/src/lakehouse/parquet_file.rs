@@ -19,15 +19,18 @@ use parapet_ports::{ErrorKind, PortError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use ulid::Ulid;
 
 const ROW_GROUP_EVENTS: usize = 32_768;
 const PAGE_EVENTS: usize = 2_048;
+/// Bytes read at a time to compare a file with its checksum.
+const VERIFIED_BYTES: usize = 256 << 10;
 /// A file with more different rules is not pruned by rule.
 const RULES_MAX: usize = 4_096;
 /// Key of the file's own description in its footer.
-const META_KEY: &str = "parapet.file";
+pub(crate) const META_KEY: &str = "parapet.file";
 
 /// What is known about a file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub(crate) struct Meta {
     pub(crate) name: String,
     /// Size of the file; 0 inside the file itself.
     pub(crate) bytes: u64,
+    /// CRC-32 (IEEE 802.3) of the file; absent inside the file itself.
+    #[serde(default)]
+    pub(crate) checksum: Option<u32>,
     pub(crate) events: u64,
     /// Times in nanoseconds since 1970, both inclusive.
     pub(crate) min_time: i64,
@@ -51,19 +57,106 @@ pub(crate) struct Meta {
     pub(crate) replaces: Vec<String>,
 }
 
-/// Writes a file under a temporary name; [`Writer::finish`] gives it its own.
-pub(crate) struct Writer {
+impl Meta {
+    /// Of a file with the events of two others. Its name and what it replaces are for the caller.
+    pub(crate) fn and(self, other: Meta) -> Meta {
+        let mut rules = self.rules.zip(other.rules).map(|(mut rules, others)| {
+            rules.extend(others);
+            rules
+        });
+        rules = rules.filter(|rules| rules.len() <= RULES_MAX);
+        Meta {
+            name: self.name,
+            bytes: 0,
+            checksum: None,
+            events: self.events + other.events,
+            min_time: self.min_time.min(other.min_time),
+            max_time: self.max_time.max(other.max_time),
+            min_id: self.min_id.min(other.min_id),
+            max_id: self.max_id.max(other.max_id),
+            rules,
+            flushed: self.flushed.max(other.flushed),
+            replaces: Vec::new(),
+        }
+    }
+
+    /// As it stands in the footer of the file.
+    pub(crate) fn description(&self) -> String {
+        serde_json::to_string(&Meta { bytes: 0, checksum: None, ..self.clone() }).unwrap_or_default()
+    }
+}
+
+/// A file under a temporary name; [`Target::publish`] gives it its own.
+pub(crate) struct Target {
     path: PathBuf,
     temporary: PathBuf,
-    writer: ArrowWriter<File>,
+    file: File,
+    bytes: u64,
+    checksum: crc32fast::Hasher,
+}
+
+impl Target {
+    /// Starts a file below the data directory.
+    pub(crate) fn create(data: &Path, name: &str) -> Result<Target, PortError> {
+        let path = data.join(name);
+        let temporary = path.with_extension("tmp");
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| io_error("create the directory", parent, error))?;
+        }
+        let file = File::create(&temporary).map_err(|error| io_error("create", &temporary, error))?;
+        Ok(Target { path, temporary, file, bytes: 0, checksum: crc32fast::Hasher::new() })
+    }
+
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Makes the file durable and gives it its name; its complete description.
+    pub(crate) fn publish(self, mut meta: Meta) -> Result<Meta, PortError> {
+        let publish = || {
+            self.file.sync_all()?;
+            fs::rename(&self.temporary, &self.path)?;
+            sync_parent(&self.path)
+        };
+        publish().map_err(|error| io_error("publish", &self.path, error))?;
+        meta.bytes = self.bytes;
+        meta.checksum = Some(self.checksum.finalize());
+        meta.replaces = Vec::new();
+        Ok(meta)
+    }
+
+    fn discard(self) -> Result<(), PortError> {
+        fs::remove_file(&self.temporary).map_err(|error| io_error("delete", &self.temporary, error))
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.checksum.update(bytes.get(..written).unwrap_or(bytes));
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a file of sorted rows.
+pub(crate) struct Writer {
+    temporary: PathBuf,
+    writer: ArrowWriter<Target>,
     meta: Option<Meta>,
     name: String,
 }
 
-fn properties() -> WriterProperties {
+/// How files are written; the row groups of one with so many events are of equal size.
+pub(crate) fn properties(events: usize) -> WriterProperties {
+    let groups = events.div_ceil(ROW_GROUP_EVENTS).max(1);
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_EVENTS))
+        .set_max_row_group_row_count(Some(events.div_ceil(groups).max(1)))
         .set_data_page_row_count_limit(PAGE_EVENTS)
         .set_write_batch_size(1024)
         .set_dictionary_page_size_limit(256 << 10)
@@ -76,17 +169,13 @@ fn properties() -> WriterProperties {
 }
 
 impl Writer {
-    /// Starts a file below the data directory.
-    pub(crate) fn create(data: &Path, name: String) -> Result<Writer, PortError> {
-        let path = data.join(&name);
-        let temporary = path.with_extension("tmp");
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| io_error("create the directory", parent, error))?;
-        }
-        let file = File::create(&temporary).map_err(|error| io_error("create", &temporary, error))?;
-        let writer =
-            ArrowWriter::try_new(file, schema(), Some(properties())).map_err(|error| failed(&temporary, error))?;
-        Ok(Writer { path, temporary, writer, meta: None, name })
+    /// Starts a file of so many events below the data directory.
+    pub(crate) fn create(data: &Path, name: String, events: usize) -> Result<Writer, PortError> {
+        let target = Target::create(data, &name)?;
+        let temporary = target.temporary.clone();
+        let writer = ArrowWriter::try_new(target, schema(), Some(properties(events)))
+            .map_err(|error| failed(&temporary, error))?;
+        Ok(Writer { temporary, writer, meta: None, name })
     }
 
     /// Appends rows, which must continue the order.
@@ -100,25 +189,17 @@ impl Writer {
 
     /// Writes the footer, makes the file durable and gives it its name; `None` if it has no rows.
     pub(crate) fn finish(mut self, flushed: u64, replaces: Vec<String>) -> Result<Option<Meta>, PortError> {
-        let Some(mut meta) = self.meta.take() else {
-            drop(self.writer);
-            fs::remove_file(&self.temporary).map_err(|error| io_error("delete", &self.temporary, error))?;
-            return Ok(None);
-        };
-        meta.flushed = flushed;
-        meta.replaces = replaces;
-        let description = serde_json::to_string(&meta).unwrap_or_default();
-        self.writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), description));
-        let file = self.writer.into_inner().map_err(|error| failed(&self.temporary, error))?;
-        let mut publish = || {
-            file.sync_all()?;
-            meta.bytes = file.metadata()?.len();
-            fs::rename(&self.temporary, &self.path)?;
-            sync_parent(&self.path)
-        };
-        publish().map_err(|error| io_error("publish", &self.path, error))?;
-        meta.replaces = Vec::new();
-        Ok(Some(meta))
+        let mut meta = self.meta.take();
+        if let Some(meta) = &mut meta {
+            meta.flushed = flushed;
+            meta.replaces = replaces;
+            self.writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), meta.description()));
+        }
+        let target = self.writer.into_inner().map_err(|error| failed(&self.temporary, error))?;
+        match meta {
+            Some(meta) => target.publish(meta).map(Some),
+            None => target.discard().map(|()| None),
+        }
     }
 }
 
@@ -130,6 +211,7 @@ fn describe(batch: &RecordBatch, meta: &mut Option<Meta>, name: &str) -> Result<
     let meta = meta.get_or_insert_with(|| Meta {
         name: name.to_owned(),
         bytes: 0,
+        checksum: None,
         events: 0,
         min_time: i64::MAX,
         max_time: i64::MIN,
@@ -181,6 +263,26 @@ pub(crate) fn read_ids(path: &Path) -> Result<Vec<Ulid>, PortError> {
     Ok(found)
 }
 
+/// Compares a file with its checksum.
+///
+/// # Errors
+/// `Corrupt` if they differ.
+pub(crate) fn verify(path: &Path, checksum: u32) -> Result<(), PortError> {
+    let mut file = File::open(path).map_err(|error| io_error("open", path, error))?;
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; VERIFIED_BYTES];
+    loop {
+        match file.read(&mut buffer).map_err(|error| io_error("read", path, error))? {
+            0 => break,
+            read => hasher.update(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+    if hasher.finalize() == checksum {
+        return Ok(());
+    }
+    Err(PortError::new(ErrorKind::Corrupt, format!("{} differs from its checksum", path.display())))
+}
+
 /// Reads every page of a file.
 ///
 /// # Errors
@@ -217,11 +319,12 @@ fn reader(path: &Path, columns: Option<&[&str]>) -> Result<ParquetRecordBatchRea
     builder.with_projection(mask).with_batch_size(8192).build().map_err(|error| failed(path, error))
 }
 
-fn failed(path: &Path, error: ParquetError) -> PortError {
+/// An error of the library in words.
+pub(crate) fn failed(path: &Path, error: ParquetError) -> PortError {
     if let ParquetError::External(source) = &error
-        && let Some(source) = source.downcast_ref::<std::io::Error>()
+        && let Some(source) = source.downcast_ref::<io::Error>()
     {
-        return io_error("use", path, std::io::Error::new(source.kind(), source.to_string()));
+        return io_error("use", path, io::Error::new(source.kind(), source.to_string()));
     }
     PortError::new(ErrorKind::Corrupt, format!("cannot use {}", path.display())).with_source(error)
 }

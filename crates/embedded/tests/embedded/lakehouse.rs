@@ -1,7 +1,7 @@
 //! The lakehouse as a whole: the conformance suite in memory, in files and in between; damage,
 //! crashes between steps, limits.
 
-use chrono::{Duration, Utc};
+use chrono::{Datelike, Duration, Utc};
 use parapet_embedded::STORES;
 use parapet_embedded::lakehouse::{Config, Lakehouse};
 use parapet_event::{AggregateQuery, EventFilter, EventQuery, GroupBy, SecurityEvent};
@@ -143,6 +143,60 @@ async fn merging_keeps_every_event_once_and_leaves_fewer_files() {
     assert_eq!(all(&store, 77).await.len(), 300);
     store.write(&sample_events(0..300)).await.unwrap();
     assert_eq!(store.report().duplicates, 300, "ids in merged files are known");
+}
+
+/// Events of one day, so that a flush makes one file of them; enough that files are merged by row groups.
+fn one_large_file(number: u64) -> Vec<Arc<SecurityEvent>> {
+    const EVENTS: u64 = 16_400;
+    let mut events = sample_events(number * EVENTS..(number + 1) * EVENTS);
+    for event in &mut events {
+        let event = Arc::make_mut(event);
+        event.timestamp = event.timestamp.with_day(2).unwrap();
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_files_are_merged_by_row_groups_but_for_damaged_ones() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = Config { query_threads: 2, ..Config::default() };
+    let store = open(scratch.path(), config.clone()).await;
+    let mut expected = Vec::new();
+    for number in 0..4 {
+        let events = one_large_file(number);
+        store.write(&events).await.unwrap();
+        store.flush().await.unwrap();
+        expected.extend(events);
+    }
+    drop(store);
+    let files = parquet_files(scratch.path());
+    assert_eq!(files.len(), 4);
+    // One bit, where no decoder would notice it: in the text of an event.
+    let mut bytes = fs::read(&files[1]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&files[1], bytes).unwrap();
+    let damaged = expected.len() / 4;
+    expected.drain(damaged..2 * damaged);
+
+    let store = open(scratch.path(), Config { compact_files: 3, ..config }).await;
+    store.compact().await.unwrap();
+    let report = store.report();
+    assert_eq!((report.files, report.file_events), (1, expected.len() as u64));
+    assert_eq!(report.damages.len(), 1, "the damaged file was set aside by itself");
+    let filter = EventFilter { client_ip: Some(expected[0].client_ip), ..EventFilter::default() };
+    let query = AggregateQuery { filter: filter.clone(), group_by: GroupBy::Site, interval_seconds: None, limit: 10 };
+    let counted: u64 = store.aggregate(&query).await.unwrap().iter().map(|bucket| bucket.count).sum();
+    let of_client = expected.iter().filter(|event| event.client_ip == expected[0].client_ip).count();
+    assert_eq!(counted, of_client as u64, "the Bloom filters and statistics of the row groups are right");
+    let page = store.query(&EventQuery { filter: EventFilter::default(), cursor: None, limit: 1000 }).await.unwrap();
+    expected.sort_by_key(|event| std::cmp::Reverse((event.timestamp, event.id)));
+    assert!(page.events.iter().zip(&expected).all(|(found, event)| found.id == event.id), "newest first");
+    for event in expected.iter().step_by(5_000) {
+        assert_eq!(store.get(event.id).await.unwrap().as_ref(), Some(&**event));
+    }
+    store.write(&one_large_file(2)).await.unwrap();
+    assert_eq!(store.report().duplicates, damaged as u64, "ids in merged files are known");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
