@@ -7,13 +7,13 @@ use chrono::{DateTime, Duration, Utc};
 use parapet_embedded::journal::{self, Journal};
 use parapet_embedded::lakehouse::{self, Lakehouse};
 use parapet_event::{AggregateQuery, AttackClass, EventFilter, EventQuery, GroupBy, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::suites::{Random, sample_event};
 use parapet_ports::{EventStore, EventStream};
 use std::error::Error;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 use ulid::Ulid;
 
@@ -57,8 +57,8 @@ fn event(number: u64, total: u64, end: DateTime<Utc>) -> SecurityEvent {
     event
 }
 
-fn batch(start: u64, total: u64, end: DateTime<Utc>) -> Vec<Arc<SecurityEvent>> {
-    (start..(start + BATCH).min(total)).map(|number| Arc::new(event(number, total, end))).collect()
+fn batch(start: u64, total: u64, end: DateTime<Utc>) -> Vec<SharedEvent> {
+    (start..(start + BATCH).min(total)).map(|number| SharedEvent::new(event(number, total, end))).collect()
 }
 
 async fn measure_journal(figures: &mut Figures, directory: &Path, total: u64, end: DateTime<Utc>) -> Outcome<()> {
@@ -131,7 +131,7 @@ async fn measure_lakehouse(figures: &mut Figures, directory: &Path, total: u64, 
     };
     let fresh = event(total, total, end);
     let started = Instant::now();
-    store.write(&[Arc::new(fresh.clone())]).await?;
+    store.write(&[SharedEvent::new(fresh.clone())]).await?;
     let newest = page(EventFilter::default(), None).await?;
     let seen = newest.events.first().is_some_and(|event| event.id == fresh.id);
     figures.add("lakehouse_write_to_queryable_ms", started.elapsed().as_secs_f64() * 1000.0)?;

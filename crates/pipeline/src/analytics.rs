@@ -10,7 +10,7 @@ use crate::dead_letter::{DeadLetter, Letter};
 use crate::ledger::{Hop, Numbers};
 use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::Utc;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{Entry, EventStore, PortError};
 use serde::Deserialize;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -108,7 +108,7 @@ impl Analytics {
     }
 
     /// Writes all that the store takes; returns how many it refused for good.
-    async fn write(&self, events: &[Arc<SecurityEvent>]) -> Result<u64, Stopped> {
+    async fn write(&self, events: &[SharedEvent]) -> Result<u64, Stopped> {
         let mut refused = 0;
         // Parts still to write, the next one last: halving keeps their order.
         let mut parts = vec![events];
@@ -130,7 +130,7 @@ impl Analytics {
     }
 
     /// Offers a refused event the remaining times, then buries it. Returns 1 if it was buried.
-    async fn give_up(&self, event: &Arc<SecurityEvent>, first: PortError) -> Result<u64, Stopped> {
+    async fn give_up(&self, event: &SharedEvent, first: PortError) -> Result<u64, Stopped> {
         let mut last = first;
         for _ in 1..self.config.attempts.get() {
             match self.stage.insist(|| self.store.write(std::slice::from_ref(event))).await {

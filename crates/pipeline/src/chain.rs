@@ -3,9 +3,9 @@
 //! Whoever reads the stream can tell what was lost there from what was left out on purpose: an event that
 //! was dropped, or that belongs on another track, is in no chain.
 
-use parapet_event::{Origin, SecurityEvent};
+use parapet_event::Origin;
+use parapet_ports::SharedEvent;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use ulid::Ulid;
 
 /// Producers remembered. The chain of one that is forgotten begins anew.
@@ -22,10 +22,10 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Links the events of a batch to each other and to what was appended before.
-    pub(crate) fn link(&self, events: &mut [Arc<SecurityEvent>]) {
+    pub(crate) fn link(&self, events: &mut [SharedEvent]) {
         let mut batch: HashMap<Producer, u64> = HashMap::new();
         for event in events {
-            let origin = &mut Arc::make_mut(event).origin;
+            let origin = &mut event.make_mut().origin;
             let producer = producer(origin);
             let before = batch.insert(producer, origin.sequence);
             origin.previous = before.or_else(|| self.last.get(&producer).copied());
@@ -33,7 +33,7 @@ impl Chain {
     }
 
     /// The batch was appended.
-    pub(crate) fn appended(&mut self, events: &[Arc<SecurityEvent>]) {
+    pub(crate) fn appended(&mut self, events: &[SharedEvent]) {
         for event in events {
             let producer = producer(&event.origin);
             if self.last.insert(producer, event.origin.sequence).is_some() {
@@ -58,16 +58,16 @@ mod tests {
     use super::*;
     use crate::example;
 
-    fn batch(numbers: &[(u16, u64)]) -> Vec<Arc<SecurityEvent>> {
+    fn batch(numbers: &[(u16, u64)]) -> Vec<SharedEvent> {
         let event = |&(worker, sequence): &(u16, u64)| {
             let mut event = example::event(sequence);
             event.origin.worker = worker;
-            Arc::new(event)
+            SharedEvent::new(event)
         };
         numbers.iter().map(event).collect()
     }
 
-    fn links(events: &[Arc<SecurityEvent>]) -> Vec<Option<u64>> {
+    fn links(events: &[SharedEvent]) -> Vec<Option<u64>> {
         events.iter().map(|event| event.origin.previous).collect()
     }
 
@@ -99,7 +99,7 @@ mod tests {
         let mut chain = Chain::default();
         for number in 0..=PRODUCERS_MAX {
             let mut events = batch(&[(0, 1)]);
-            Arc::make_mut(&mut events[0]).origin.instance = Ulid::from_parts(number as u64, 0);
+            events[0].make_mut().origin.instance = Ulid::from_parts(number as u64, 0);
             chain.appended(&events);
         }
         assert_eq!((chain.last.len(), chain.order.len()), (PRODUCERS_MAX, PRODUCERS_MAX));

@@ -8,7 +8,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -48,7 +48,7 @@ pub struct Letter {
     pub reason: String,
     /// The event, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<Arc<SecurityEvent>>,
+    pub event: Option<SharedEvent>,
     /// The text it came as, otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
@@ -59,7 +59,7 @@ pub struct Letter {
 
 impl Letter {
     /// A letter about an event.
-    pub fn event(stage: &str, reason: impl Into<String>, event: Arc<SecurityEvent>) -> Self {
+    pub fn event(stage: &str, reason: impl Into<String>, event: SharedEvent) -> Self {
         Letter { event: Some(event), ..Letter::empty(stage, reason) }
     }
 

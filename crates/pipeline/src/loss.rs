@@ -12,6 +12,7 @@ use crate::sources::event_id;
 use chrono::Utc;
 use parapet_event::{Action, Finding, Origin, RequestSummary, SecurityEvent, Severity, Track, TrackReason};
 use parapet_ports::EventStream;
+use parapet_ports::SharedEvent;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(crate) struct Outlet {
     stream: Arc<dyn EventStream>,
     /// The hop that reads it, if that counts what is appended.
     hop: Option<Arc<Hop>>,
-    waiting: VecDeque<Arc<SecurityEvent>>,
+    waiting: VecDeque<SharedEvent>,
 }
 
 impl Outlet {
@@ -37,7 +38,7 @@ impl Outlet {
         Outlet { stream, hop, waiting: VecDeque::new() }
     }
 
-    fn push(&mut self, event: Arc<SecurityEvent>) {
+    fn push(&mut self, event: SharedEvent) {
         if self.waiting.len() >= WAITING_MAX {
             self.waiting.pop_front();
         }
@@ -98,7 +99,7 @@ impl Reporter {
         let previous = Some(self.reported).filter(|reported| *reported > 0);
         self.reported += 1;
         let origin = Origin { previous, ..Origin::new(self.instance, WORKER, self.reported) };
-        let event = Arc::new(event(id, origin, hop, events, text));
+        let event = SharedEvent::new(event(id, origin, hop, events, text));
         self.outlets.iter_mut().for_each(|outlet| outlet.push(event.clone()));
     }
 

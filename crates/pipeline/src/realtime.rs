@@ -23,6 +23,7 @@ use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Histogram;
 use parapet_event::{Alert, AlertState, Delivery, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::live::LiveMessage;
 use parapet_ports::{AlertStore, Channel, Entry, EventStore, LiveFeed, State};
@@ -128,7 +129,7 @@ struct Changes {
     /// Alerts to store, in the order in which they were raised.
     alerts: BTreeSet<Ulid>,
     /// Of those, the new ones and their events.
-    raised: Vec<(Ulid, Arc<SecurityEvent>)>,
+    raised: Vec<(Ulid, SharedEvent)>,
 }
 
 impl Desk<'_> {
@@ -183,7 +184,7 @@ impl Desk<'_> {
     }
 
     /// Counts the event onto its open alert, or raises one.
-    async fn place(&mut self, event: Arc<SecurityEvent>, changes: &mut Changes) -> Result<(), Stopped> {
+    async fn place(&mut self, event: SharedEvent, changes: &mut Changes) -> Result<(), Stopped> {
         if let Some(id) = self.open.matching(&event) {
             if let Some(alert) = self.open.get_mut(id) {
                 alert.count += 1;

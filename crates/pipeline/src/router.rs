@@ -25,6 +25,7 @@ use crate::stage::{GivenUp, Reader, Stage, Stopped};
 use crate::validate::validate;
 use chrono::Utc;
 use parapet_event::{SecurityEvent, Track};
+use parapet_ports::SharedEvent;
 use parapet_ports::live::LiveMessage;
 use parapet_ports::{Entry, EventStream, LiveFeed};
 use serde::Deserialize;
@@ -37,13 +38,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Events routed at once at most. Default 512.
+    /// Events routed at once at most. Default 2,048.
     pub batch_max: NonZeroUsize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { batch_max: const { NonZeroUsize::new(512).expect("not zero") } }
+        Config { batch_max: const { NonZeroUsize::new(2048).expect("not zero") } }
     }
 }
 
@@ -84,7 +85,7 @@ impl Lane {
     }
 
     /// Appends to the track. Events that the stream refuses for good become dead letters.
-    async fn append(&self, events: &mut [Arc<SecurityEvent>], dropped: &mut Dropped) -> Result<(), Stopped> {
+    async fn append(&self, events: &mut [SharedEvent], dropped: &mut Dropped) -> Result<(), Stopped> {
         if events.is_empty() {
             return Ok(());
         }
@@ -108,7 +109,7 @@ impl Lane {
         Ok(())
     }
 
-    async fn try_append(&self, events: &mut [Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn try_append(&self, events: &mut [SharedEvent]) -> Result<(), GivenUp> {
         let mut chain = self.chain.lock().await;
         chain.link(events);
         self.stage.insist(|| self.stream.append(events)).await?;
@@ -134,12 +135,12 @@ impl Lane {
     }
 }
 
-fn stamp(event: &SecurityEvent, verdict: Verdict) -> Arc<SecurityEvent> {
+fn stamp(event: &SecurityEvent, verdict: Verdict) -> SharedEvent {
     let mut event = event.clone();
     event.severity = verdict.severity;
     event.track = Some(verdict.track);
     event.track_reason = Some(verdict.reason);
-    Arc::new(event)
+    SharedEvent::new(event)
 }
 
 /// The lane of the real-time track.
@@ -167,7 +168,7 @@ impl FastLane {
 
 impl FastLane {
     /// The events of a batch that are real-time; no I/O.
-    fn urgent(&self, entries: &[Entry]) -> Vec<Arc<SecurityEvent>> {
+    fn urgent(&self, entries: &[Entry]) -> Vec<SharedEvent> {
         let now = Utc::now();
         let mut classifier = self.lane.classifier();
         let valid = entries.iter().filter(|entry| validate(&entry.event, now).is_ok());
@@ -213,7 +214,7 @@ impl MainLane {
     }
 
     /// Validates, scores and classifies a batch; no I/O.
-    fn sort_out(&self, entries: &[Entry], dropped: &mut Dropped) -> (Vec<Arc<SecurityEvent>>, Vec<Letter>) {
+    fn sort_out(&self, entries: &[Entry], dropped: &mut Dropped) -> (Vec<SharedEvent>, Vec<Letter>) {
         let now = Utc::now();
         self.numbers.saw(entries.iter().map(|entry| &*entry.event));
         let mut classifier = self.lane.classifier();

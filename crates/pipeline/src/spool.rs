@@ -19,6 +19,7 @@ use crate::ledger::{EventLedger, Hop};
 use crate::stage::{GivenUp, Stage};
 use async_trait::async_trait;
 use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{EventSink, EventStream, PortError};
 use serde::Deserialize;
 use std::collections::VecDeque;
@@ -132,13 +133,13 @@ impl Spool {
     }
 
     /// Takes up to `max` events, oldest first.
-    fn take(&self, max: usize) -> Vec<Arc<SecurityEvent>> {
+    fn take(&self, max: usize) -> Vec<SharedEvent> {
         let mut queue = self.lock();
         let mut batch = Vec::with_capacity(max.min(queue.events.len()));
         while batch.len() < max
             && let Some(event) = queue.pop()
         {
-            batch.push(Arc::new(event));
+            batch.push(SharedEvent::new(event));
         }
         if !self.exceeds(&queue, 3) {
             self.full.store(false, Ordering::Relaxed);
@@ -251,7 +252,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn write(&mut self, batch: &mut [Arc<SecurityEvent>]) {
+    async fn write(&mut self, batch: &mut [SharedEvent]) {
         match self.append(batch).await {
             Ok(()) => {}
             Err(GivenUp::Stopped) => self.bury(batch, "not written before the shutdown deadline").await,
@@ -269,7 +270,7 @@ impl Writer<'_> {
         }
     }
 
-    async fn append(&mut self, batch: &mut [Arc<SecurityEvent>]) -> Result<(), GivenUp> {
+    async fn append(&mut self, batch: &mut [SharedEvent]) -> Result<(), GivenUp> {
         self.chain.link(batch);
         self.stage.insist(|| self.stream.append(batch)).await?;
         self.chain.appended(batch);
@@ -279,7 +280,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn bury(&self, events: &[Arc<SecurityEvent>], reason: &str) {
+    async fn bury(&self, events: &[SharedEvent], reason: &str) {
         let letters = events.iter().map(|event| Letter::event(self.stage.name(), reason, event.clone())).collect();
         let kept = self.dead.bury(letters).await;
         if let Err(error) = &kept {
@@ -322,7 +323,7 @@ mod tests {
         (Spool::new(config, &ledger), ledger)
     }
 
-    fn sequences(events: &[Arc<SecurityEvent>]) -> Vec<u64> {
+    fn sequences(events: &[SharedEvent]) -> Vec<u64> {
         events.iter().map(|event| event.origin.sequence).collect()
     }
 

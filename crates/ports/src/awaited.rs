@@ -4,11 +4,11 @@
 //! traffic. So what fails to open for a reason that may pass is tried again every second, and until then
 //! every call to it fails as if it were away, which those who call it know how to sit out.
 
+use crate::SharedEvent;
 use crate::registry::{Place, Ready};
 use crate::stream::Lag;
 use crate::{ErrorKind, EventStream, PortError, State, StreamConsumer};
 use async_trait::async_trait;
-use parapet_event::SecurityEvent;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ impl EventStream for Awaited<dyn EventStream> {
         self.is_shared
     }
 
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         self.there()?.append(events).await
     }
 

@@ -1,6 +1,7 @@
 //! What just happened, for consoles that watch.
 
-use parapet_event::{Alert, SecurityEvent};
+use crate::SharedEvent;
+use parapet_event::Alert;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -10,7 +11,7 @@ use tokio::sync::broadcast;
 #[serde(rename_all = "lowercase")]
 pub enum LiveMessage {
     /// A classified event.
-    Event(Arc<SecurityEvent>),
+    Event(SharedEvent),
     /// An alert was raised or changed.
     Alert(Arc<Alert>),
 }

@@ -1,10 +1,10 @@
 //! Stores of events that answer typed queries.
 
 use crate::PortError;
+use crate::SharedEvent;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{AggregateQuery, Bucket, EventPage, EventQuery, SecurityEvent};
-use std::sync::Arc;
 use ulid::Ulid;
 
 /// History of events.
@@ -17,7 +17,7 @@ pub trait EventStore: Send + Sync {
     fn name(&self) -> &str;
 
     /// Writes a batch; idempotent by event id.
-    async fn write(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError>;
+    async fn write(&self, events: &[SharedEvent]) -> Result<(), PortError>;
 
     /// A page of events, newest first.
     async fn query(&self, query: &EventQuery) -> Result<EventPage, PortError>;

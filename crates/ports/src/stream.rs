@@ -1,9 +1,8 @@
 //! Durable streams of events with consumer groups.
 
 use crate::PortError;
+use crate::SharedEvent;
 use async_trait::async_trait;
-use parapet_event::SecurityEvent;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Position of an entry in its stream. Opaque outside the stream that issued it; ordered within it.
@@ -18,7 +17,7 @@ pub struct Entry {
     /// How often it has been delivered, this delivery included.
     pub deliveries: u32,
     /// The event.
-    pub event: Arc<SecurityEvent>,
+    pub event: SharedEvent,
 }
 
 /// An entry that holds no event, as far as this release can tell: damaged, written by something else, or
@@ -66,7 +65,7 @@ pub trait EventStream: Send + Sync {
     ///
     /// # Errors
     /// `Full` when a declared size limit is reached, `Unavailable` when the stream is away.
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError>;
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError>;
 
     /// Joins a consumer group, which is created at the start of the stream if it is new.
     async fn consumer(&self, group: &str, consumer: &str) -> Result<Box<dyn StreamConsumer>, PortError>;

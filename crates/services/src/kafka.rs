@@ -4,7 +4,7 @@ use crate::certificates::Certificates;
 use crate::process::Process;
 use crate::{free_port, installed, skip};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// User that the SASL listener knows, with SCRAM-SHA-256 and SCRAM-SHA-512.
@@ -93,10 +93,12 @@ impl Kafka {
     }
 }
 
-/// The class path of the broker, where `setup/install` put it.
+/// The class path of the broker, where `setup/install` put it. The checkout is looked for from the working
+/// directory upwards: binaries of a shared build cache may have been built in another.
 fn classes() -> Option<String> {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.build/kafka");
-    directory.is_dir().then(|| directory.join("*").display().to_string())
+    let here = std::env::current_dir().ok()?;
+    let directory = here.ancestors().map(|directory| directory.join(".build/kafka")).find(|kafka| kafka.is_dir())?;
+    Some(directory.join("*").display().to_string())
 }
 
 fn read(path: &Path) -> String {

@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use parapet_event::{AggregateQuery, Bucket, Cursor, EventPage, EventQuery, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::node::Role;
 use parapet_ports::{ErrorKind, EventStore, PortError};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 use ulid::Ulid;
 
 /// Keys a peer is asked for beyond those wanted, because the highest counts of all need not be the
@@ -30,7 +30,7 @@ impl EventStore for PeerEvents {
         "peers"
     }
 
-    async fn write(&self, _events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn write(&self, _events: &[SharedEvent]) -> Result<(), PortError> {
         Err(read_only())
     }
 

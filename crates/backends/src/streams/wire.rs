@@ -5,9 +5,9 @@
 //! write JSON can write to the stream. Readers take both encodings, whatever they write themselves, and
 //! pass over fields that they do not know.
 
-use parapet_event::SecurityEvent;
-use parapet_ports::{ErrorKind, PortError};
+use parapet_ports::{ErrorKind, PortError, SharedEvent};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Name of the attribute that holds the version.
 pub(crate) const VERSION_ATTRIBUTE: &str = "v";
@@ -48,34 +48,38 @@ impl Encoding {
     ///
     /// # Errors
     /// `Rejected`, which no event is known to cause.
-    pub(crate) fn encode(self, event: &SecurityEvent) -> Result<Vec<u8>, PortError> {
+    pub(crate) fn encode(self, event: &SharedEvent) -> Result<Cow<'_, [u8]>, PortError> {
         let refused = |error: String| PortError::new(ErrorKind::Rejected, format!("event {}: {error}", event.id));
         match self {
-            Encoding::Json => serde_json::to_vec(event).map_err(|error| refused(error.to_string())),
+            Encoding::Json => event.json().map(|json| json.as_bytes().into()),
             Encoding::Msgpack => {
                 let mut bytes = Vec::with_capacity(1024);
                 let mut writer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
                 event.serialize(&mut writer).map_err(|error| refused(error.to_string()))?;
-                Ok(bytes)
+                Ok(bytes.into())
             }
         }
     }
 }
 
 /// The event of a message, or what is wrong with it.
-pub(crate) fn decode(version: Option<&[u8]>, encoding: Option<&[u8]>, payload: &[u8]) -> Result<SecurityEvent, String> {
+pub(crate) fn decode(version: Option<&[u8]>, encoding: Option<&[u8]>, payload: &[u8]) -> Result<SharedEvent, String> {
     if version.is_some_and(|version| version != VERSION.as_bytes()) {
         let found = version.map(String::from_utf8_lossy).unwrap_or_default();
         return Err(format!("version {:?} of the stream format is not known here, only {VERSION}", shortened(&found)));
     }
     match encoding.map_or(Some(Encoding::Json), Encoding::of_content_type) {
         Some(Encoding::Json) => {
-            serde_json::from_slice(payload).map_err(|error| format!("not an event in JSON: {error}"))
+            let event = match version {
+                Some(_) => SharedEvent::from_own_json(payload),
+                None => serde_json::from_slice(payload),
+            };
+            event.map_err(|error| format!("not an event in JSON: {error}"))
         }
         Some(Encoding::Msgpack) => {
             let mut reader = rmp_serde::Deserializer::from_read_ref(payload).with_human_readable();
             reader.set_max_depth(DEPTH_MAX);
-            SecurityEvent::deserialize(&mut reader).map_err(|error| format!("not an event in MessagePack: {error}"))
+            SharedEvent::deserialize(&mut reader).map_err(|error| format!("not an event in MessagePack: {error}"))
         }
         None => {
             let found = encoding.map(String::from_utf8_lossy).unwrap_or_default();
@@ -91,6 +95,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parapet_event::SecurityEvent;
     use parapet_ports::suites::sample_event;
     use serde_json::Value;
 
@@ -103,7 +108,7 @@ mod tests {
         for encoding in [Encoding::Json, Encoding::Msgpack] {
             let (version, content_type) = attributes(encoding);
             for number in 0..200 {
-                let event = sample_event(number);
+                let event = SharedEvent::new(sample_event(number));
                 let payload = encoding.encode(&event).unwrap();
                 assert_eq!(decode(version, content_type, &payload), Ok(event), "{encoding:?}");
             }
@@ -112,17 +117,17 @@ mod tests {
 
     #[test]
     fn json_without_attributes_is_version_1() {
-        let event = sample_event(3);
+        let event = SharedEvent::new(sample_event(3));
         assert_eq!(decode(None, None, &Encoding::Json.encode(&event).unwrap()), Ok(event));
     }
 
     #[test]
     fn fields_of_a_later_release_are_passed_over() {
-        let event = sample_event(3);
+        let event = SharedEvent::new(sample_event(3));
         let mut value: Value = serde_json::to_value(&event).unwrap();
         value["schema"] = 9.into();
         value["verdicts"] = serde_json::json!([{"by": "model", "scores": [1, 2]}]);
-        let expected = SecurityEvent { schema: 9, ..event };
+        let expected = SharedEvent::new(SecurityEvent { schema: 9, ..sample_event(3) });
         let json = serde_json::to_vec(&value).unwrap();
         assert_eq!(decode(None, None, &json).as_ref(), Ok(&expected));
         let (version, content_type) = attributes(Encoding::Msgpack);
@@ -132,13 +137,14 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_named() {
-        let event = Encoding::Json.encode(&sample_event(1)).unwrap();
+        let event = SharedEvent::new(sample_event(1));
+        let event = Encoding::Json.encode(&event).unwrap();
         let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
         let deep_msgpack = [vec![0x81, 0xa1, b'x'], vec![0x91; 100_000], vec![0xc0]].concat();
         let huge_msgpack = [0xdf, 0xff, 0xff, 0xff, 0xff];
         let msgpack: Option<&[u8]> = Some(Encoding::Msgpack.content_type().as_bytes());
         for (version, encoding, payload, part) in [
-            (Some(b"2".as_slice()), None, event.as_slice(), "version \"2\""),
+            (Some(b"2".as_slice()), None, &*event, "version \"2\""),
             (None, Some(b"text/plain".as_slice()), &event, "content type \"text/plain\""),
             (None, None, b"", "not an event in JSON"),
             (None, None, b"{\"id\":7}", "not an event in JSON"),

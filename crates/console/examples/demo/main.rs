@@ -16,7 +16,7 @@ use parapet_ports::accounts::Role;
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::ledger::HopCount;
 use parapet_ports::live::LiveMessage;
-use parapet_ports::{AlertStore, EventStore, LiveFeed};
+use parapet_ports::{AlertStore, EventStore, LiveFeed, SharedEvent};
 use seams::{MemoryAccounts, MemoryAlerts, MemoryStore, SetLedger, SetTraffic};
 use std::error::Error;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..HISTORY {
         let event = traffic::event(Utc::now() - Duration::milliseconds(rand::random_range(0..86_400_000)));
         demo.count(&event);
-        history.push(Arc::new(event));
+        history.push(SharedEvent::new(event));
     }
     history.sort_by_key(|event| event.timestamp);
     for event in &history {
@@ -98,7 +98,7 @@ impl Demo {
             if let Ok(mut totals) = self.traffic.0.lock() {
                 totals.requests += rand::random_range(30..110);
             }
-            let event = Arc::new(traffic::event(Utc::now()));
+            let event = SharedEvent::new(traffic::event(Utc::now()));
             self.count(&event);
             store.write(std::slice::from_ref(&event)).await?;
             live.publish(LiveMessage::Event(event.clone()));

@@ -8,7 +8,7 @@ use parapet_event::{
     Action, Alert, AlertState, AttackClass, Finding, Origin, RequestSummary, SecurityEvent, Severity, Track,
 };
 use parapet_ports::accounts::Role;
-use parapet_ports::{AlertStore, EventStore, LiveFeed};
+use parapet_ports::{AlertStore, EventStore, LiveFeed, SharedEvent};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -107,7 +107,7 @@ impl Bench {
     }
 
     pub(crate) async fn put_events(&self, events: &[SecurityEvent]) {
-        let events: Vec<_> = events.iter().cloned().map(Arc::new).collect();
+        let events: Vec<_> = events.iter().cloned().map(SharedEvent::new).collect();
         self.store.write(&events).await.unwrap();
     }
 

@@ -4,13 +4,13 @@ use crate::bench::{Bench, alert, config, event};
 use crate::client::{Request, Stream};
 use parapet_console::Config;
 use parapet_event::{Alert, SecurityEvent};
-use parapet_ports::LiveFeed;
 use parapet_ports::live::LiveMessage;
+use parapet_ports::{LiveFeed, SharedEvent};
 use std::sync::Arc;
 use std::time::Duration;
 
 fn publish(bench: &Bench, second: i64) {
-    bench.live.publish(LiveMessage::Event(Arc::new(event(second))));
+    bench.live.publish(LiveMessage::Event(SharedEvent::new(event(second))));
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_watcher_sees_traffic_each_second_and_events_and_alerts_at_once() {
     assert_eq!(first["requests"], 0);
     assert!(first["timestamp"].is_string());
     let sent = event(1);
-    bench.live.publish(LiveMessage::Event(Arc::new(sent.clone())));
+    bench.live.publish(LiveMessage::Event(SharedEvent::new(sent.clone())));
     let raised = alert(2);
     bench.live.publish(LiveMessage::Alert(Arc::new(raised.clone())));
     let (name, data) = stream.message().await.unwrap();

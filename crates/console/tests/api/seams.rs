@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use parapet_event::{
     AggregateQuery, Alert, AlertState, Bucket, Cursor, EventFilter, EventPage, EventQuery, GroupBy, SecurityEvent,
 };
+use parapet_ports::SharedEvent;
 use parapet_ports::accounts::{ActiveSession, LoginError, Principal, Role, Session};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::ledger::HopCount;
@@ -12,12 +13,12 @@ use parapet_ports::traffic::TrafficTotals;
 use parapet_ports::{Accounts, AlertStore, ErrorKind, EventStore, Ledger, PortError, Secret, TrafficSource};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use ulid::Ulid;
 
 /// Keeps events in memory, at most as many as its size.
 pub(crate) struct MemoryStore {
-    events: Mutex<Vec<Arc<SecurityEvent>>>,
+    events: Mutex<Vec<SharedEvent>>,
     size: usize,
 }
 
@@ -67,7 +68,7 @@ impl EventStore for MemoryStore {
         "memory"
     }
 
-    async fn write(&self, batch: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn write(&self, batch: &[SharedEvent]) -> Result<(), PortError> {
         let mut events = self.events.lock().unwrap();
         events.extend(batch.iter().cloned());
         events.sort_by_key(|event| (event.timestamp, event.id));

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_console::{Config, ServeError, Server, serve};
 use parapet_event::{AggregateQuery, Bucket, EventPage, EventQuery, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, EventStore, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ impl EventStore for Failing {
         "failing"
     }
 
-    async fn write(&self, _: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn write(&self, _: &[SharedEvent]) -> Result<(), PortError> {
         Ok(())
     }
 

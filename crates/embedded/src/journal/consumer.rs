@@ -70,7 +70,7 @@ impl Consumer {
         for ticket in &delivery.tickets {
             if let Some(event) = fetched.events.get(&ticket.sequence) {
                 let id = EntryId(ticket.sequence, 0);
-                entries.push(Entry { id, deliveries: ticket.deliveries, event: Arc::clone(event) });
+                entries.push(Entry { id, deliveries: ticket.deliveries, event: event.clone() });
             }
         }
         // Only what did not fit into this read goes back.

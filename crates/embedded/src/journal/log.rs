@@ -8,12 +8,12 @@ use crate::clock;
 use crate::damage::{remember, set_aside};
 use crate::directory::{Directory, io_error, sync_parent};
 use crate::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX, RECORD_OVERHEAD};
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Consumer groups of one journal.
@@ -58,9 +58,9 @@ impl Log {
     }
 
     /// Appends a batch in one write.
-    pub(crate) fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
-        let (payloads, lengths) = encode(&self.name, events)?;
-        let size = (payloads.len() + lengths.len() * RECORD_OVERHEAD) as u64;
+    pub(crate) fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
+        let payloads = encode(&self.name, events)?;
+        let size = payloads.iter().map(|payload| (payload.len() + RECORD_OVERHEAD) as u64).sum::<u64>();
         if size + HEADER_BYTES > self.config.max_bytes {
             let message =
                 format!("{}: a batch of {size} bytes exceeds max_bytes ({})", self.name, self.config.max_bytes);
@@ -74,21 +74,18 @@ impl Log {
         let first = self.state().next;
         let offset = writer.offset;
         writer.buffer.clear();
-        let mut start = 0;
-        for (sequence, length) in (first..).zip(&lengths) {
-            let payload = payloads.get(start..start + length).unwrap_or(&[]);
-            frame::push(&mut writer.buffer, sequence, payload);
-            start += length;
+        for (sequence, payload) in (first..).zip(&payloads) {
+            frame::push(&mut writer.buffer, sequence, payload.as_bytes());
         }
         self.write(&mut writer)?;
         let mut state = self.state();
         let mut position = offset;
-        for ((sequence, event), length) in (first..).zip(events).zip(&lengths) {
+        for ((sequence, event), payload) in (first..).zip(events).zip(&payloads) {
             if let Some(segment) = state.segments.back_mut() {
                 segment.note(sequence, position);
             }
-            position += (RECORD_OVERHEAD + length) as u64;
-            state.cache.push(sequence, Arc::clone(event), *length);
+            position += (RECORD_OVERHEAD + payload.len()) as u64;
+            state.cache.push(sequence, event.clone(), payload.len());
         }
         state.next = first + events.len() as u64;
         state.report.appended = state.next - 1;
@@ -342,27 +339,19 @@ impl Log {
 /// Events by sequence number, and what was left for another read.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    pub(crate) events: BTreeMap<u64, Arc<SecurityEvent>>,
+    pub(crate) events: BTreeMap<u64, SharedEvent>,
     pub(crate) rest: Vec<u64>,
 }
 
-/// JSON of all events in one buffer, and the length of each.
-fn encode(name: &str, events: &[Arc<SecurityEvent>]) -> Result<(Vec<u8>, Vec<usize>), PortError> {
-    let rejected = |message: String| PortError::new(ErrorKind::Rejected, message);
-    let mut payloads = Vec::with_capacity(events.len() * 1024);
-    let mut lengths = Vec::with_capacity(events.len());
-    for event in events {
-        let start = payloads.len();
-        serde_json::to_writer(&mut payloads, &**event)
-            .map_err(|error| rejected(format!("{name}: event {} cannot be encoded: {error}", event.id)))?;
-        let length = payloads.len() - start;
-        if length > PAYLOAD_BYTES_MAX {
-            return Err(rejected(format!(
-                "{name}: event {} has {length} bytes, more than {PAYLOAD_BYTES_MAX}",
-                event.id
-            )));
+/// JSON of the events.
+fn encode<'a>(name: &str, events: &'a [SharedEvent]) -> Result<Vec<&'a str>, PortError> {
+    let json = |event: &'a SharedEvent| {
+        let json = event.json().map_err(|error| PortError::new(error.kind, format!("{name}: {error}")))?;
+        if json.len() > PAYLOAD_BYTES_MAX {
+            let message = format!("{name}: event {} has {} bytes, more than {PAYLOAD_BYTES_MAX}", event.id, json.len());
+            return Err(PortError::new(ErrorKind::Rejected, message));
         }
-        lengths.push(length);
-    }
-    Ok((payloads, lengths))
+        Ok(json)
+    };
+    events.iter().map(json).collect()
 }

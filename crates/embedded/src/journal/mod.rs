@@ -30,7 +30,7 @@ pub use report::Report;
 use async_trait::async_trait;
 use consumer::Consumer;
 use log::Log;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::stream::Lag;
 use parapet_ports::{ErrorKind, EventStream, PortError, StreamConsumer};
@@ -102,7 +102,7 @@ impl EventStream for Journal {
         false
     }
 
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         if events.is_empty() {
             return Ok(());
         }

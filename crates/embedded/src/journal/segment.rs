@@ -4,13 +4,12 @@ use crate::clock;
 use crate::directory::numbered_file;
 use crate::frame::{HEADER_BYTES, Header, Item, Kind, Reader, copy, header, read_header};
 use chrono::{DateTime, Utc};
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// File name extension of segments.
 pub(crate) const EXTENSION: &str = "segment";
@@ -101,7 +100,7 @@ pub(crate) struct Extract {
 /// The answer to an [`Extract`].
 #[derive(Debug, Default)]
 pub(crate) struct Extracted {
-    pub(crate) events: Vec<(u64, Arc<SecurityEvent>)>,
+    pub(crate) events: Vec<(u64, SharedEvent)>,
     /// Wanted, but not there any more.
     pub(crate) lost: Vec<u64>,
     /// Wanted, but the read was long enough already.
@@ -145,8 +144,8 @@ impl Extract {
                         continue;
                     }
                     taken += payload.len();
-                    match serde_json::from_slice(payload) {
-                        Ok(event) => found.events.push((sequence, Arc::new(event))),
+                    match SharedEvent::from_own_json(payload) {
+                        Ok(event) => found.events.push((sequence, event)),
                         Err(error) => {
                             found.lost.push(sequence);
                             let reason = format!("record {sequence} is no event: {error}");

@@ -4,17 +4,16 @@ use super::group::{Group, SavedGroup, Ticket};
 use super::report::Report;
 use super::segment::{Extract, Segment};
 use crate::directory::{keep_aside, replace_file};
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Events found in memory, with their sequence numbers; requests to segment files; sequence numbers
 /// that are gone.
-type Located = (Vec<(u64, Arc<SecurityEvent>)>, Vec<Extract>, Vec<u64>);
+type Located = (Vec<(u64, SharedEvent)>, Vec<Extract>, Vec<u64>);
 
 /// Name of the state file.
 pub(crate) const STATE_FILE: &str = "groups.json";
@@ -128,7 +127,7 @@ pub(crate) struct Removed {
 /// The newest events, without gaps, up to a number of bytes of JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    events: VecDeque<(Arc<SecurityEvent>, usize)>,
+    events: VecDeque<(SharedEvent, usize)>,
     first: u64,
     bytes: usize,
     bytes_max: usize,
@@ -141,7 +140,7 @@ impl Cache {
     }
 
     /// Adds an event. A jump in the numbers empties the cache first.
-    pub(crate) fn push(&mut self, sequence: u64, event: Arc<SecurityEvent>, bytes: usize) {
+    pub(crate) fn push(&mut self, sequence: u64, event: SharedEvent, bytes: usize) {
         if sequence != self.first + self.events.len() as u64 {
             self.events.clear();
             self.bytes = 0;
@@ -173,9 +172,9 @@ impl Cache {
         }
     }
 
-    fn get(&self, sequence: u64) -> Option<Arc<SecurityEvent>> {
+    fn get(&self, sequence: u64) -> Option<SharedEvent> {
         let at = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
-        self.events.get(at).map(|(event, _)| Arc::clone(event))
+        self.events.get(at).map(|(event, _)| event.clone())
     }
 }
 

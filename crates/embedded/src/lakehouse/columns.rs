@@ -5,11 +5,11 @@ use datafusion::arrow::array::{
     Array, ArrayRef, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
     UInt8Array, UInt32Builder,
 };
-use datafusion::arrow::buffer::{Buffer, OffsetBuffer};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
@@ -85,7 +85,7 @@ impl Rows {
     ///
     /// # Errors
     /// `Rejected` if an event has no JSON form.
-    pub(crate) fn encode(events: &[Arc<SecurityEvent>]) -> Result<Rows, PortError> {
+    pub(crate) fn encode(events: &[SharedEvent]) -> Result<Rows, PortError> {
         let mut search = StringBuilder::with_capacity(events.len(), events.len() * 256);
         let mut text = String::new();
         let mut rule_ids =
@@ -141,23 +141,17 @@ impl Rows {
     }
 }
 
-/// The events as JSON, one after the other in one buffer.
-fn wire_form(events: &[Arc<SecurityEvent>]) -> Result<StringArray, PortError> {
-    let mut text = Vec::with_capacity(events.len() * 1024);
-    let mut lengths = Vec::with_capacity(events.len());
-    for event in events {
-        let start = text.len();
-        serde_json::to_writer(&mut text, &**event).map_err(|error| {
-            PortError::new(ErrorKind::Rejected, format!("event {} cannot be encoded", event.id)).with_source(error)
-        })?;
-        lengths.push(text.len() - start);
-    }
-    if i32::try_from(text.len()).is_err() {
-        let message = format!("{} events take {} bytes, more than fit into one batch", events.len(), text.len());
+/// The events as JSON.
+fn wire_form(events: &[SharedEvent]) -> Result<StringArray, PortError> {
+    let texts: Vec<&str> = events.iter().map(SharedEvent::json).collect::<Result<_, _>>()?;
+    let bytes = texts.iter().map(|text| text.len()).sum();
+    if i32::try_from(bytes).is_err() {
+        let message = format!("{} events take {bytes} bytes, more than fit into one batch", events.len());
         return Err(PortError::new(ErrorKind::Rejected, message));
     }
-    let offsets = OffsetBuffer::from_lengths(lengths);
-    StringArray::try_new(offsets, Buffer::from_vec(text), None).map_err(internal)
+    let mut json = StringBuilder::with_capacity(texts.len(), bytes);
+    texts.into_iter().for_each(|text| json.append_value(text));
+    Ok(json.finish())
 }
 
 /// Appends what can be looked for in an event.
@@ -234,7 +228,7 @@ mod tests {
     #[test]
     fn text_is_not_found_across_fields() {
         let mut event = sample_events(0..1).remove(0);
-        Arc::make_mut(&mut event).request.uri = "/a\u{1}b".into();
+        event.make_mut().request.uri = "/a\u{1}b".into();
         let mut text = String::new();
         search_text(&event, &mut text);
         assert!(text.contains(&folded("/A\u{1}B")));

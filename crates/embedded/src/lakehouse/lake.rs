@@ -16,7 +16,7 @@ use crate::directory::Directory;
 use chrono::DateTime;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::interleave_record_batch;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -192,7 +192,7 @@ impl Lake {
     }
 
     /// Logs events and puts them into memory; those that are known already are left out.
-    pub(crate) fn write(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    pub(crate) fn write(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         let rows = Rows::encode(events)?;
         let mut wal = lock(&self.writer);
         let Some(rows) = self.fresh(rows)? else { return Ok(()) };

@@ -38,6 +38,7 @@ use catalog::DataFile;
 use chrono::{DateTime, Utc};
 use lake::{Lake, Snapshot};
 use parapet_event::{AggregateQuery, Bucket, EventPage, EventQuery, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::{ErrorKind, EventStore, PortError};
 use query::{Context, Engine};
@@ -256,7 +257,7 @@ impl EventStore for Lakehouse {
         &self.lake.name
     }
 
-    async fn write(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn write(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         if events.is_empty() {
             return Ok(());
         }

@@ -9,13 +9,12 @@ use crate::directory::{io_error, numbered_file, numbered_files};
 use crate::frame::{self, HEADER_BYTES, Header, Item, Kind, PAYLOAD_BYTES_MAX, Reader, header};
 use crate::journal::Sync;
 use datafusion::arrow::array::StringArray;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const EXTENSION: &str = "wal";
 
@@ -36,7 +35,7 @@ pub(crate) struct Wal {
 /// What the log of the last run still held.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
-    pub(crate) events: Vec<Arc<SecurityEvent>>,
+    pub(crate) events: Vec<SharedEvent>,
     pub(crate) damages: Vec<Damage>,
 }
 
@@ -165,8 +164,8 @@ fn replay_file(name: &str, path: &Path, flushed: u64, replay: &mut Replay) -> Re
             Item::Record { sequence, .. } if sequence <= flushed => last = last.max(sequence),
             Item::Record { offset, sequence, payload } => {
                 last = last.max(sequence);
-                match serde_json::from_slice(payload) {
-                    Ok(event) => replay.events.push(Arc::new(event)),
+                match SharedEvent::from_own_json(payload) {
+                    Ok(event) => replay.events.push(event),
                     Err(error) => {
                         let reason = format!("record {sequence} is no event: {error}");
                         replay.damages.push(set_aside(name, path, offset, payload, reason));

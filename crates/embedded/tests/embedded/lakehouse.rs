@@ -5,6 +5,7 @@ use chrono::{Datelike, Duration, Utc};
 use parapet_embedded::STORES;
 use parapet_embedded::lakehouse::{Config, Lakehouse};
 use parapet_event::{AggregateQuery, EventFilter, EventQuery, GroupBy, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Settings, find};
 use parapet_ports::suites::{Model, Random, sample_event, sample_events, sample_filter, store_suite};
 use parapet_ports::{ErrorKind, EventStore};
@@ -146,11 +147,11 @@ async fn merging_keeps_every_event_once_and_leaves_fewer_files() {
 }
 
 /// Events of one day, so that a flush makes one file of them; enough that files are merged by row groups.
-fn one_large_file(number: u64) -> Vec<Arc<SecurityEvent>> {
+fn one_large_file(number: u64) -> Vec<SharedEvent> {
     const EVENTS: u64 = 16_400;
     let mut events = sample_events(number * EVENTS..(number + 1) * EVENTS);
     for event in &mut events {
-        let event = Arc::make_mut(event);
+        let event = event.make_mut();
         event.timestamp = event.timestamp.with_day(2).unwrap();
     }
     events
@@ -322,7 +323,7 @@ async fn events_beyond_the_configured_age_are_deleted_and_not_taken_again() {
         let mut event = sample_event(number);
         event.timestamp = Utc::now() - Duration::hours(1);
         event.id = Ulid::from_parts(event.timestamp.timestamp_millis() as u64, u128::from(number));
-        Arc::new(event)
+        SharedEvent::new(event)
     };
     let young = [recent(30), recent(31)];
     let store = open(scratch.path(), Config::default()).await;

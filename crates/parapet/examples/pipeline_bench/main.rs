@@ -64,7 +64,7 @@ async fn measure(part: &str, size: &Size, scratch: &Path, figures: &mut Figures)
             let table = |topic| format!("brokers = [\"{}\"]\ntopic = \"{topic}\"", broker.address());
             // The first events load the broker's classes.
             let warm_up = events::stream("kafka", &table("warm-up"), scratch).await?;
-            analytics::warm_up(warm_up, size.kafka_events / 10).await?;
+            analytics::warm_up(warm_up, size.kafka_events).await?;
             let stream = events::stream("kafka", &table("analytics"), scratch).await?;
             analytics::measure(figures, "analytics_kafka_events_per_s", stream, scratch, size.kafka_events).await?;
         }

@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use metrics::Counter;
 use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::source::{Receipt, Refusal};
 use parapet_ports::{ErrorKind, EventSource, EventStream, PortError, RecordSession, RecordSink};
 use serde::Deserialize;
@@ -270,7 +271,7 @@ impl Shared {
         let number = |mut event: SecurityEvent| {
             event.origin = numbering.take();
             event.site.clone_from(&self.site);
-            Arc::new(event)
+            SharedEvent::new(event)
         };
         let mut events: Vec<_> = events.into_iter().map(number).collect();
         match self.append_batch(&mut events, chain).await {
@@ -293,7 +294,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn append_batch(&self, events: &mut [Arc<SecurityEvent>], chain: &mut Chain) -> Result<(), GivenUp> {
+    async fn append_batch(&self, events: &mut [SharedEvent], chain: &mut Chain) -> Result<(), GivenUp> {
         chain.link(events);
         self.intake.stage.insist(|| self.intake.spool.append(events)).await?;
         chain.appended(events);

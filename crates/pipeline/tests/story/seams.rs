@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{AggregateQuery, Alert, AlertState, Bucket, EventPage, EventQuery, SecurityEvent};
+use parapet_ports::SharedEvent;
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::stream::Lag;
 use parapet_ports::{AlertStore, Channel, ErrorKind, EventStore, EventStream, PortError, StreamConsumer};
@@ -50,7 +51,7 @@ impl EventStore for MemoryStore {
         "memory"
     }
 
-    async fn write(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn write(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         while self.stuck.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -211,7 +212,7 @@ impl EventStream for Switched {
         self.inner.is_shared()
     }
 
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         if self.off.load(Ordering::SeqCst) {
             self.refused.notify_one();
             return Err(away());

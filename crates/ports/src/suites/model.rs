@@ -1,10 +1,10 @@
 //! A naive event store in memory: what the answers of a real one are compared with.
 
+use crate::SharedEvent;
 use chrono::{DateTime, Utc};
 use parapet_event::{AggregateQuery, Bucket, Cursor, EventFilter, EventPage, EventQuery, GroupBy, SecurityEvent};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 /// Whether the filter lets this event through.
 pub fn matches(filter: &EventFilter, event: &SecurityEvent) -> bool {
@@ -43,19 +43,19 @@ fn key(group_by: GroupBy, event: &SecurityEvent) -> String {
 /// Keeps everything in one list and looks at each event for each question.
 #[derive(Debug, Default)]
 pub struct Model {
-    events: Vec<Arc<SecurityEvent>>,
+    events: Vec<SharedEvent>,
 }
 
 impl Model {
     /// Adds the events that are not there yet.
-    pub fn write(&mut self, events: &[Arc<SecurityEvent>]) {
+    pub fn write(&mut self, events: &[SharedEvent]) {
         let mut known: HashSet<_> = self.events.iter().map(|event| event.id).collect();
         self.events.extend(events.iter().filter(|event| known.insert(event.id)).cloned());
         self.events.sort_by_key(|event| Reverse((event.timestamp, event.id)));
     }
 
     /// Every event, newest first.
-    pub fn events(&self) -> &[Arc<SecurityEvent>] {
+    pub fn events(&self) -> &[SharedEvent] {
         &self.events
     }
 

@@ -1,12 +1,12 @@
 //! Reproducible events and filters for the conformance suites.
 
+use crate::SharedEvent;
 use chrono::{DateTime, Duration, Utc};
 use parapet_event::{
     Action, AttackClass, EventFilter, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent, Severity,
     SeverityBand, Track, TrackReason,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use ulid::Ulid;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): reproducible numbers from a seed, for tests only.
@@ -133,8 +133,8 @@ pub fn sample_event(number: u64) -> SecurityEvent {
 }
 
 /// The samples with these numbers, in this order.
-pub fn sample_events(numbers: impl IntoIterator<Item = u64>) -> Vec<Arc<SecurityEvent>> {
-    numbers.into_iter().map(|number| Arc::new(sample_event(number))).collect()
+pub fn sample_events(numbers: impl IntoIterator<Item = u64>) -> Vec<SharedEvent> {
+    numbers.into_iter().map(|number| SharedEvent::new(sample_event(number))).collect()
 }
 
 /// A filter that restricts a few fields to values that samples have, or nearly have.

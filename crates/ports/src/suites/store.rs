@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use super::sample::{Random, sample_event, sample_events, sample_filter, sample_start};
+use crate::SharedEvent;
 use crate::store::EventStore;
 use chrono::Duration;
 use parapet_event::{AggregateQuery, EventFilter, EventPage, EventQuery, GroupBy, SecurityEvent};
@@ -59,7 +60,7 @@ async fn all_pages(store: &dyn EventStore, filter: &EventFilter, limit: usize) -
     events
 }
 
-async fn write(store: &dyn EventStore, events: &[Arc<SecurityEvent>]) {
+async fn write(store: &dyn EventStore, events: &[SharedEvent]) {
     store.write(events).await.expect("writing");
 }
 
@@ -77,7 +78,7 @@ async fn an_empty_store_answers(store: &dyn EventStore) {
 
 async fn a_written_event_is_seen_at_once_and_whole(store: &dyn EventStore) {
     for number in 0..15 {
-        let event = Arc::new(sample_event(number));
+        let event = SharedEvent::new(sample_event(number));
         write(store, std::slice::from_ref(&event)).await;
         let found = store.get(event.id).await.expect("getting").expect("a written event is found");
         assert_eq!(found, *event, "an event came back changed");
@@ -104,7 +105,7 @@ async fn pages_cover_everything_exactly_once(store: &dyn EventStore) {
     let mut events = sample_events(0..130);
     // Ties: the same instant for a third of them, so that pages break between equal times.
     for event in events.iter_mut().step_by(3) {
-        Arc::make_mut(event).timestamp = sample_start() + Duration::hours(5);
+        event.make_mut().timestamp = sample_start() + Duration::hours(5);
     }
     for batch in events.chunks(17) {
         write(store, batch).await;

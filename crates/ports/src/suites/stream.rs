@@ -1,8 +1,8 @@
 //! What every [`EventStream`] must do.
 
 use super::sample::sample_events;
+use crate::SharedEvent;
 use crate::stream::{Entry, EventStream, StreamConsumer};
-use parapet_event::SecurityEvent;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ async fn join(stream: &Arc<dyn EventStream>, group: &str, member: &str) -> Box<d
     stream.consumer(group, member).await.expect("joining a group")
 }
 
-async fn append(stream: &Arc<dyn EventStream>, events: &[Arc<SecurityEvent>]) {
+async fn append(stream: &Arc<dyn EventStream>, events: &[SharedEvent]) {
     stream.append(events).await.expect("appending");
 }
 
@@ -51,7 +51,7 @@ async fn read_exactly(consumer: &mut dyn StreamConsumer, count: usize) -> Vec<En
     entries
 }
 
-fn assert_same(entries: &[Entry], events: &[Arc<SecurityEvent>]) {
+fn assert_same(entries: &[Entry], events: &[SharedEvent]) {
     assert_eq!(entries.len(), events.len(), "number of entries");
     for (entry, event) in entries.iter().zip(events) {
         assert_eq!(&*entry.event, &**event, "an event came back changed or out of order");

@@ -3,17 +3,16 @@
 //! Everything here is plain bookkeeping; `member` moves entries in, consumers take them out.
 
 use super::position::Position;
-use parapet_event::SecurityEvent;
 use parapet_ports::EntryId;
+use parapet_ports::SharedEvent;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What an entry holds.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// An event.
-    Event(Arc<SecurityEvent>),
+    Event(SharedEvent),
     /// Bytes that are no event, and why.
     Undecodable { reason: String, bytes: Vec<u8> },
 }

@@ -111,7 +111,11 @@ impl Config {
     /// Settings of a member of a group.
     pub(crate) fn member(&self, group: &str) -> ClientConfig {
         let mut client = self.brokers.member(group);
-        client.set("queued.min.messages", "20000").set("queued.max.messages.kbytes", "65536");
+        client
+            .set("queued.min.messages", "20000")
+            .set("queued.max.messages.kbytes", "65536")
+            // With its default the library fetches nothing for a second whenever that many are queued.
+            .set("fetch.queue.backoff.ms", "5");
         client
     }
 }

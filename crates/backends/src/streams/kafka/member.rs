@@ -301,7 +301,7 @@ fn content(message: &BorrowedMessage<'_>) -> Content {
     };
     let payload = message.payload().unwrap_or_default();
     match wire::decode(header(wire::VERSION_ATTRIBUTE), header(wire::ENCODING_ATTRIBUTE), payload) {
-        Ok(event) => Content::Event(Arc::new(event)),
+        Ok(event) => Content::Event(event),
         Err(reason) => Content::Undecodable { reason, bytes: payload.to_vec() },
     }
 }

@@ -59,7 +59,7 @@ use async_trait::async_trait;
 use config::Config;
 use consumer::Consumer;
 use member::Seat;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::stream::Lag;
 use parapet_ports::{EventStream, PortError, StreamConsumer};
@@ -128,7 +128,7 @@ impl EventStream for KafkaStream {
         &self.name
     }
 
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         if events.is_empty() {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use super::config::Config;
 use crate::kafka::failure::port_error;
 use crate::streams::wire::{self, Encoding};
 use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::{ErrorKind, PortError};
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -91,7 +92,7 @@ impl Appender {
     }
 
     /// Sends all events and waits until the brokers have every one.
-    pub(crate) async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    pub(crate) async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         let payloads: Vec<_> = events.iter().map(|event| self.encoding.encode(event)).collect::<Result<_, _>>()?;
         let batch = Arc::new(Batch::new(events.len()));
         let deadline = Instant::now() + self.timeout;

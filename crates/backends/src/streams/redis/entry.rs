@@ -2,9 +2,8 @@
 
 use crate::streams::wire;
 use parapet_ports::stream::Undecodable;
-use parapet_ports::{Entry, EntryId};
+use parapet_ports::{Entry, EntryId, SharedEvent};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 /// Field of an entry that holds the payload.
 const PAYLOAD: &str = "event";
@@ -36,7 +35,7 @@ impl Delivered {
         // Redis makes the ids.
         let Some(id) = parse_id(id) else { return };
         match decode(&fields) {
-            Ok(event) => self.entries.push_back(Entry { id, deliveries, event: Arc::new(event) }),
+            Ok(event) => self.entries.push_back(Entry { id, deliveries, event }),
             Err(reason) => self.undecodable.push(Undecodable { id, reason, bytes: bytes(fields) }),
         }
     }
@@ -47,7 +46,7 @@ impl Delivered {
     }
 }
 
-fn decode(fields: &Fields) -> Result<parapet_event::SecurityEvent, String> {
+fn decode(fields: &Fields) -> Result<SharedEvent, String> {
     let attribute = |name| fields.get(name).map(Vec::as_slice);
     let payload = attribute(PAYLOAD).ok_or_else(|| format!("the entry has no field `{PAYLOAD}`"))?;
     wire::decode(attribute(wire::VERSION_ATTRIBUTE), attribute(wire::ENCODING_ATTRIBUTE), payload)

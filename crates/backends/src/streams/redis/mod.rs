@@ -49,7 +49,7 @@ use crate::streams::wire::{self, Encoding};
 use async_trait::async_trait;
 use config::Config;
 use consumer::Consumer;
-use parapet_event::SecurityEvent;
+use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Plugin, Ready, Settings};
 use parapet_ports::stream::Lag;
 use parapet_ports::{ErrorKind, EventStream, PortError, StreamConsumer};
@@ -164,7 +164,7 @@ impl EventStream for RedisStream {
         &self.stream.name
     }
 
-    async fn append(&self, events: &[Arc<SecurityEvent>]) -> Result<(), PortError> {
+    async fn append(&self, events: &[SharedEvent]) -> Result<(), PortError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl EventStream for RedisStream {
         let (limit, retain) = (config.max_events.to_string(), config.retain_events.to_string());
         let head = [&limit, &retain, config.when_full.as_str(), wire::VERSION, encoding.content_type()];
         let arguments: Vec<&[u8]> =
-            head.iter().map(|text| text.as_bytes()).chain(payloads.iter().map(Vec::as_slice)).collect();
+            head.iter().map(|text| text.as_bytes()).chain(payloads.iter().map(|payload| &**payload)).collect();
         let appended: i64 = link
             .run(&scripts.append, keys, &arguments)
             .await
