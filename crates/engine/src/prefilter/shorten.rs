@@ -8,6 +8,9 @@ const LONGEST_LITERAL: usize = 32;
 /// Cuts literals to their rarest window and drops those that contain another one.
 pub(super) fn shorten(clause: Clause) -> Clause {
     let mut literals: Clause = clause.into_iter().map(rarest_window).collect();
+    if literals.len() < 2 {
+        return literals;
+    }
     literals.sort_unstable_by(|left, right| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
     literals.dedup();
     let mut kept = Kept { literals: Vec::new(), next: Vec::new(), first: [NONE; STARTS] };
