@@ -259,8 +259,7 @@ impl Tokens<'_> {
             kind = keyword(word);
         }
         let word = &word[..end];
-        let ambiguous: [&[u8]; 5] = [b"user", b"user_id", b"user_name", b"database", b"password"];
-        if !matches!(kind, b'n' | b'f' | b'o' | b'1') || ambiguous.iter().any(|name| name.eq_ignore_ascii_case(word)) {
+        if !matches!(kind, b'n' | b'f' | b'o' | b'1') || is_ambiguous(word) {
             return Err(Unsure);
         }
         self.at += end;
@@ -306,8 +305,14 @@ impl Tokens<'_> {
     }
 }
 
+/// Whether a word is a function before a parenthesis and a bareword elsewhere.
+pub(super) fn is_ambiguous(word: &[u8]) -> bool {
+    let ambiguous: [&[u8]; 5] = [b"user", b"user_id", b"user_name", b"database", b"password"];
+    ambiguous.iter().any(|name| name.eq_ignore_ascii_case(word))
+}
+
 /// The bytes that end a word.
-fn ends_word(byte: u8) -> bool {
+pub(super) fn ends_word(byte: u8) -> bool {
     b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\0".contains(&byte)
 }
 

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::actions::{self, Defaults, Removals};
 use super::chains::Chains;
-use super::exclusions::{self, Which};
+use super::compile_removals::exclude;
+use super::exclusions;
 use super::names::{Names, Slot};
 use super::program::{Markers, Program};
 use super::rule::{Effect, Flow, Link, Meta, Operand, Quick, RemovedRule, Rule, TargetRemoval};
@@ -21,7 +22,7 @@ use super::template::Template;
 use crate::body::xpath::XPath;
 use crate::error::CompileError;
 use crate::operators::{GeoLookup, Lookup, Number, Operator, Pm, Rx, numeric};
-use crate::prefilter::{Need, Prefilter, classes, set};
+use crate::prefilter::{Need, Prefilter, classes};
 use crate::trace::Place;
 use crate::transformations::UnicodeMap;
 use crate::variables::Source;
@@ -110,9 +111,9 @@ pub(super) struct Compiler<'a> {
     errors: Vec<CompileError>,
     pub(super) warnings: Vec<Warning>,
     pub(super) digest: Sha256,
-    names: Names,
+    pub(super) names: Names,
     chains: Chains,
-    removals: Removals,
+    pub(super) removals: Removals,
     /// Patterns that occur more than once are compiled once.
     pub(super) patterns: HashMap<Vec<u8>, CompiledPattern>,
     pub(super) phrases: HashMap<Vec<u8>, (Arc<Pm>, Need)>,
@@ -126,7 +127,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn error(&mut self, span: ast::Span, message: String) {
+    pub(super) fn error(&mut self, span: ast::Span, message: String) {
         let file = self.configuration.files.get(span.file as usize).map(|file| file.to_path_buf()).unwrap_or_default();
         self.errors.push(CompileError { file, line: span.line, column: span.column, message });
     }
@@ -141,7 +142,7 @@ impl Compiler<'_> {
         self.configuration.fetched.iter().for_each(|text| self.digest.update(text));
     }
 
-    fn place(&self, span: ast::Span) -> Place {
+    pub(super) fn place(&self, span: ast::Span) -> Place {
         let file = self.configuration.files.get(span.file as usize).map(Arc::clone).unwrap_or_default();
         Place { file, line: span.line }
     }
@@ -205,6 +206,7 @@ impl Compiler<'_> {
         self.pcre_match_limit = settings.pcre_match_limit;
         self.http_bl_key.clone_from(&settings.http_bl_key);
         drafts.sort_by_key(|draft| (phase_of(draft), draft.order));
+        self.compile_patterns(&drafts);
 
         let mut places = places_of(&markers, &drafts);
         let mut rules = Vec::with_capacity(drafts.len());
@@ -398,86 +400,6 @@ impl Compiler<'_> {
             line: link.span.line,
         };
         (compiled, need)
-    }
-
-    /// Finds the rules that `ctl` removals are about.
-    fn resolve_removals(
-        &mut self,
-        drafts: &[Draft],
-        rules: &[Rule],
-        words: usize,
-    ) -> (Vec<Vec<u64>>, Vec<TargetRemoval>) {
-        let bits = |which: &Which<'_>| {
-            let mut bits = vec![0; words];
-            for (draft, rule) in drafts.iter().zip(rules).filter(|(draft, _)| which.includes(&draft.rule)) {
-                debug_assert!(!draft.rule.links.is_empty());
-                set(&mut bits, rule.bit as usize);
-            }
-            bits
-        };
-        let removals = std::mem::take(&mut self.removals);
-        let mut of_rules = Vec::new();
-        for ctl in &removals.rules {
-            let which = match ctl {
-                ast::Ctl::RuleRemoveById(ranges) => Ok(Which::Ids(ranges)),
-                ast::Ctl::RuleRemoveByTag(tag) => Which::tag(tag),
-                ast::Ctl::RuleRemoveByMsg(pattern) => Which::msg_pattern(pattern),
-                _ => continue,
-            };
-            of_rules.push(which.map(|which| bits(&which)));
-        }
-        let mut of_targets = Vec::new();
-        for ctl in &removals.targets {
-            let (which, targets) = match ctl {
-                ast::Ctl::RuleRemoveTargetById(ranges, targets) => (Ok(Which::Ids(ranges)), targets),
-                ast::Ctl::RuleRemoveTargetByTag(tag, targets) => (Which::tag(tag), targets),
-                ast::Ctl::RuleRemoveTargetByMsg(pattern, targets) => (Which::msg_pattern(pattern), targets),
-                _ => continue,
-            };
-            let exclusions: Result<Vec<_>, _> =
-                targets.iter().map(|t| Exclusion::compile(t, self.place(t.span), &mut self.names)).collect();
-            let span = targets.first().map(|target| target.span).unwrap_or_default();
-            of_targets.push(
-                which
-                    .and_then(|which| Ok(TargetRemoval { rules: bits(&which), exclusions: exclusions? }))
-                    .map_err(|message| (span, message)),
-            );
-        }
-        let mut keep_rules = Vec::new();
-        for outcome in of_rules {
-            match outcome {
-                Ok(bits) => keep_rules.push(bits),
-                Err(message) => self.error(ast::Span::default(), format!("in a ctl action: {message}")),
-            }
-        }
-        let mut keep_targets = Vec::new();
-        for outcome in of_targets {
-            match outcome {
-                Ok(removal) => keep_targets.push(removal),
-                Err((span, message)) => self.error(span, message),
-            }
-        }
-        (keep_rules, keep_targets)
-    }
-}
-
-/// Applies a directive that removes rules or changes their targets; returns the rules it removes.
-fn exclude(drafts: &mut Vec<Draft>, directive: &DirectiveKind) -> Result<Vec<Draft>, String> {
-    let (which, targets) = match directive {
-        DirectiveKind::RemoveById(ranges) => (Which::Ids(ranges), None),
-        DirectiveKind::RemoveByTag(pattern) => (Which::tag_pattern(pattern)?, None),
-        DirectiveKind::RemoveByMsg(pattern) => (Which::msg_pattern(pattern)?, None),
-        DirectiveKind::UpdateTargetById(ranges, targets) => (Which::Ids(ranges), Some(targets)),
-        DirectiveKind::UpdateTargetByTag(pattern, targets) => (Which::tag_pattern(pattern)?, Some(targets)),
-        DirectiveKind::UpdateTargetByMsg(pattern, targets) => (Which::msg_pattern(pattern)?, Some(targets)),
-        _ => return Ok(Vec::new()),
-    };
-    match targets {
-        None => Ok(exclusions::remove(drafts, &which)),
-        Some(targets) => {
-            exclusions::update_targets(drafts, &which, targets);
-            Ok(Vec::new())
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use sha2::Digest;
 use super::compile::{Compiler, Walked};
 use super::template::Template;
 use crate::operators::{
-    Checksum, FuzzyHash, GeoLookup, IpMatch, Lookup, Number, Operator, Pm, Rbl, RestPath, Rx, Text, ValidateByteRange,
+    Checksum, FuzzyHash, GeoLookup, IpMatch, Lookup, Number, Operator, Pm, Rbl, RestPath, Text, ValidateByteRange,
     fuzzy_hash, validate_nid,
 };
 use crate::prefilter::Need;
@@ -97,22 +97,6 @@ impl Compiler<'_> {
         };
         let need = Need::of(&compiled, argument.plain(), None);
         Ok((compiled, need))
-    }
-
-    fn pattern(&mut self, text: &[u8]) -> Result<(Arc<Rx>, Need), String> {
-        if let Some(known) = self.patterns.get(text) {
-            return known.clone();
-        }
-        let compiled = Rx::compile_parsed(text, self.pcre_match_limit).map(|(rx, hir)| {
-            let operator = Operator::Rx(Arc::new(rx));
-            let need = Need::of(&operator, Some(text), hir.as_ref());
-            match operator {
-                Operator::Rx(rx) => (rx, need),
-                _ => unreachable!("just made"),
-            }
-        });
-        self.patterns.insert(text.to_vec(), compiled.clone());
-        compiled
     }
 
     fn phrases(

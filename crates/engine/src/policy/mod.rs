@@ -8,6 +8,8 @@ pub(crate) mod actions;
 pub(crate) mod chains;
 pub(crate) mod compile;
 mod compile_operators;
+mod compile_patterns;
+mod compile_removals;
 mod compile_scripts;
 pub(crate) mod exclusions;
 pub(crate) mod names;

@@ -9,12 +9,11 @@
 //! clauses as well: a value has `cat`, or a quote or a backslash.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::classes;
+use super::shorten::shorten;
 
 /// Literals one of which must occur, in lower case, each once.
 pub(crate) type Clause = Vec<Vec<u8>>;
@@ -33,8 +32,6 @@ const MOST_REPEATED: usize = 3;
 const MOST_UNIONS: usize = 3;
 /// Bytes that fillers of one pattern may need, all together.
 const MOST_FILLERS: usize = 16;
-/// Bytes kept of each literal.
-const LONGEST_LITERAL: usize = 32;
 /// Clauses kept per pattern.
 pub(crate) const MOST_CLAUSES: usize = 4;
 /// A clause that benign text is more likely than this to satisfy is not kept beside a better one.
@@ -91,33 +88,6 @@ fn is_useful(clause: &Clause) -> bool {
         && clause.len() <= MOST_LITERALS
         && clause.iter().all(|l| !l.is_empty())
         && !only_alphanumeric_bytes
-}
-
-/// Cuts literals to their rarest window and drops those that contain another one.
-fn shorten(clause: Clause) -> Clause {
-    let mut literals: Clause = clause.into_iter().map(rarest_window).collect();
-    literals.sort_unstable_by_key(Vec::len);
-    let mut kept: BTreeSet<Vec<u8>> = BTreeSet::new();
-    for literal in literals {
-        // None that is kept begins another one, so of those up to a text in order only the last can begin it.
-        let contains_kept = (0..literal.len()).any(|start| {
-            let rest = &literal[start..];
-            let last = kept.range::<[u8], _>((Bound::Unbounded, Bound::Included(rest))).next_back();
-            last.is_some_and(|other| rest.starts_with(other))
-        });
-        if !contains_kept {
-            kept.insert(literal);
-        }
-    }
-    kept.into_iter().collect()
-}
-
-fn rarest_window(literal: Vec<u8>) -> Vec<u8> {
-    if literal.len() <= LONGEST_LITERAL {
-        return literal;
-    }
-    let best = literal.windows(LONGEST_LITERAL).min_by(|left, right| chance(left).total_cmp(&chance(right)));
-    best.map(<[u8]>::to_vec).unwrap_or(literal)
 }
 
 /// How likely benign text of some fifty bytes satisfies a clause; only the order matters.

@@ -8,6 +8,8 @@
 pub(crate) mod classes;
 pub(crate) mod literals;
 pub(crate) mod needles;
+mod pass;
+mod shorten;
 
 use smallvec::SmallVec;
 

@@ -1,13 +1,16 @@
 //! Finds all literals of all rules in one pass over a value, without regard to case.
 //!
-//! Each literal is filed under six of its bytes, its *key* (shorter ones under four, three or two). The
-//! pass keeps the last eight bytes, folded to lower case, and asks a table whether any key ends with the
-//! last two; only then it asks bitmaps about the whole key, and only then compares. Keys are chosen so that
-//! benign text seldom gets beyond the first question.
+//! Each literal is filed under six of its bytes, its *key* (shorter ones under four, three or two). For
+//! each byte the pass asks a table whether any key ends like the three bytes up to it, for eight bytes at
+//! once; only where one does it asks a bitmap about the whole key, and only then compares. The table tells
+//! letters apart and little else, so that it stays in the processor's nearest cache. Keys are chosen so
+//! that benign text seldom gets beyond the first question.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::literals::chance;
+use super::pass::{CODE_BITS, ENDINGS, LOWER, Pass, with_code};
 
 /// What a literal belongs to: a gate and the bit of its clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +23,6 @@ pub(crate) struct Owner {
 
 /// Words of the bitmap over hashes of keys.
 const KEY_WORDS: usize = 1 << 11;
-/// Pairs of bytes.
-const PAIRS: usize = 1 << 16;
 
 /// Lengths that keys have, in bytes; the place in the list is a key's kind.
 const LENGTHS: [usize; 4] = [2, 3, 4, 6];
@@ -32,9 +33,14 @@ const KEY_BITS: u32 = 48;
 const KEYS: [(u64, u64); 4] =
     [(0xffff, 0), (0xff_ffff, 1 << KEY_BITS), (0xffff_ffff, 2 << KEY_BITS), ((1 << KEY_BITS) - 1, 3 << KEY_BITS)];
 
+/// What each literal under a key adds to the cost of filing another one there. How likely a text is to have
+/// a key is guessed byte by byte, so a whole word or tag that many literals share may be much more likely.
+const CROWDING: f64 = 2e-5;
+
 /// All literals, filed.
 pub(crate) struct Needles {
-    endings: Box<[u8; PAIRS]>,
+    /// For each ending of a text the kinds of keys that end so, as bits.
+    endings: Box<[u8; ENDINGS]>,
     keys: Box<[u64; KEY_WORDS]>,
     /// Open addressing by hash of the key: key and range of `filed`; an empty range is free.
     table: Vec<(u64, u32, u32)>,
@@ -59,28 +65,24 @@ struct Filed {
     owners: (u32, u32),
 }
 
-const LOWER: [u8; 256] = {
-    let mut lower = [0u8; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        lower[byte] = (byte as u8).to_ascii_lowercase();
-        byte += 1;
-    }
-    lower
-};
-
 /// What was found already in one text, so that it is told once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     /// For each literal the number of the last text that it was found in.
     texts: Vec<u32>,
     text: u32,
     /// Keys under which nothing is left to find, each with the number of the text: direct-mapped.
-    exhausted: Vec<(u64, u32)>,
+    exhausted: [(u64, u32); EXHAUSTED],
 }
 
 /// Keys remembered to be exhausted.
 const EXHAUSTED: usize = 64;
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { texts: Vec::new(), text: 0, exhausted: [(0, 0); EXHAUSTED] }
+    }
+}
 
 impl Seen {
     fn begin(&mut self, literals: usize) {
@@ -88,20 +90,18 @@ impl Seen {
         if self.texts.len() < literals || self.text == 0 {
             self.texts.clear();
             self.texts.resize(literals, 0);
+            self.exhausted = [(0, 0); EXHAUSTED];
             self.text = 1;
         }
-        self.exhausted.resize(EXHAUSTED, (0, 0));
     }
 
     #[inline]
     fn is_exhausted(&self, key: u64) -> bool {
-        self.exhausted.get(key_bit(key) % EXHAUSTED) == Some(&(key, self.text))
+        self.exhausted[key_bit(key) % EXHAUSTED] == (key, self.text)
     }
 
     fn exhaust(&mut self, key: u64) {
-        if let Some(place) = self.exhausted.get_mut(key_bit(key) % EXHAUSTED) {
-            *place = (key, self.text);
-        }
+        self.exhausted[key_bit(key) % EXHAUSTED] = (key, self.text);
     }
 }
 
@@ -124,7 +124,7 @@ impl Needles {
         // Short literals have no choice of keys; the longer ones choose among what those leave.
         literals.sort_unstable_by_key(|(literal, owner)| (literal.len(), *literal, *owner));
         let mut needles = Needles {
-            endings: Box::new([0; PAIRS]),
+            endings: Box::new([0; ENDINGS]),
             keys: Box::new([0; KEY_WORDS]),
             table: Vec::new(),
             filed: Vec::new(),
@@ -132,14 +132,16 @@ impl Needles {
             owners: Vec::new(),
         };
         let mut keyed: Vec<(u64, Filed)> = Vec::new();
+        let mut taken: HashMap<u64, u32> = HashMap::new();
         for same in literals.chunk_by(|left, right| left.0 == right.0) {
             let Some((literal, _)) = same.first() else { continue };
             let first_owner = needles.owners.len() as u32;
             let mut own: Vec<Owner> = same.iter().map(|(_, owner)| *owner).collect();
             own.dedup();
             needles.owners.extend(own);
-            let (key, before) = needles.choose_key(literal);
+            let (key, before) = needles.choose_key(literal, &taken);
             needles.announce(key);
+            *taken.entry(key).or_default() += 1;
             let (tail, mask) = tail_of(literal.get(..before).unwrap_or_default());
             let filed = Filed {
                 tail,
@@ -164,14 +166,17 @@ impl Needles {
     }
 
     /// The key of a literal, and how many bytes of the literal end with the key: the window that text is
-    /// least likely to have, and whose last two bytes end another key already if possible.
-    fn choose_key(&self, literal: &[u8]) -> (u64, usize) {
+    /// least likely to have, that ends like another key already if possible, and under which not many
+    /// others are filed: `taken` says how many.
+    fn choose_key(&self, literal: &[u8], taken: &HashMap<u64, u32>) -> (u64, usize) {
         let kind = LENGTHS.iter().rposition(|length| *length <= literal.len()).unwrap_or(PAIR);
         let width = LENGTHS[kind].min(literal.len());
         let cost = |window: &[u8]| {
-            let ending = window.get(width - 2..).unwrap_or_default();
-            let asked = if self.endings[pair_of(ending)] >> kind & 1 == 0 { chance(ending) } else { 0.0 };
-            asked + 30.0 * chance(window)
+            let ending = window.get(width.saturating_sub(3)..).unwrap_or_default();
+            let known = self.endings[ending.iter().fold(0, |codes, byte| with_code(codes, *byte)) % ENDINGS];
+            let asked = if known >> kind & 1 == 0 { chance(ending) } else { 0.0 };
+            let crowd = taken.get(&key_of(kind, tail_of(window).0)).copied().unwrap_or(0);
+            asked + 30.0 * chance(window) + CROWDING * f64::from(crowd)
         };
         let windows = literal.windows(width).enumerate();
         let (offset, window) =
@@ -181,7 +186,14 @@ impl Needles {
 
     /// Makes the pass stop at a key.
     fn announce(&mut self, key: u64) {
-        self.endings[usize::from(key as u16)] |= 1 << (key >> KEY_BITS);
+        let [.., third, second, last] = key.to_be_bytes();
+        let kind = (key >> KEY_BITS) as usize;
+        let ending = with_code(with_code(with_code(0, third), second), last);
+        // Before two bytes anything may stand.
+        let before = if kind == PAIR { 1 << CODE_BITS } else { 1 };
+        for code in 0..before {
+            self.endings[(ending | code << (2 * CODE_BITS)) % ENDINGS] |= 1 << kind;
+        }
         let bit = key_bit(key);
         self.keys[(bit >> 6) % KEY_WORDS] |= 1 << (bit & 63);
     }
@@ -217,23 +229,37 @@ impl Needles {
     /// Calls `sink` with the owners of every literal found, once each.
     pub(crate) fn scan(&self, value: &[u8], seen: &mut Seen, mut sink: impl FnMut(&[Owner])) {
         seen.begin(self.filed.len());
-        let mut last = 0u64;
-        for (at, byte) in value.iter().enumerate() {
-            last = last << 8 | u64::from(LOWER[usize::from(*byte)]);
-            let ends = self.endings[usize::from(last as u16)];
-            if ends != 0 {
-                self.ask(ends, last, value, at, seen, &mut sink);
-            }
+        let (chunks, rest) = value.as_chunks::<8>();
+        let mut pass = Pass::default();
+        for (number, chunk) in chunks.iter().enumerate() {
+            let stops = pass.advance(*chunk, &self.endings);
+            self.ask(stops, &pass, value, number * 8, seen, &mut sink);
         }
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+        let stops = pass.advance(last, &self.endings) & !(u64::MAX << (8 * rest.len()));
+        self.ask(stops, &pass, value, value.len() - rest.len(), seen, &mut sink);
     }
 
-    /// Looks for the keys that end with the last two bytes.
+    /// Looks for keys that end where the pass stops, in the eight bytes at `start`.
     #[inline]
-    fn ask(&self, ends: u8, last: u64, value: &[u8], at: usize, seen: &mut Seen, sink: &mut impl FnMut(&[Owner])) {
-        for kind in 0..LENGTHS.len() {
+    fn ask(
+        &self,
+        mut stops: u64,
+        pass: &Pass,
+        value: &[u8],
+        start: usize,
+        seen: &mut Seen,
+        sink: &mut impl FnMut(&[Owner]),
+    ) {
+        while stops != 0 {
+            let stop = stops.trailing_zeros() as usize;
+            stops &= stops - 1;
+            let (place, kind) = (stop / 8, stop % 8);
+            let last = pass.last(place);
             let key = key_of(kind, last);
-            if ends >> kind & 1 == 1 && (kind == PAIR || self.is_key(key)) {
-                self.compare(key, last, value, at, seen, sink);
+            if self.is_key(key) && !seen.is_exhausted(key) {
+                self.compare(key, last, value, start + place, seen, sink);
             }
         }
     }
@@ -248,9 +274,6 @@ impl Needles {
     /// Compares the literals filed under a key whose last byte is at `at`.
     #[inline(never)]
     fn compare(&self, key: u64, last: u64, value: &[u8], at: usize, seen: &mut Seen, sink: &mut impl FnMut(&[Owner])) {
-        if seen.is_exhausted(key) {
-            return;
-        }
         let range = self.find(key);
         let filed = self.filed.get(range.clone()).unwrap_or_default();
         let mut left = 0;
@@ -284,7 +307,7 @@ impl Needles {
 
     /// Bytes of memory the literals take.
     pub(crate) fn memory(&self) -> usize {
-        PAIRS
+        ENDINGS
             + KEY_WORDS * 8
             + self.table.len() * size_of::<(u64, u32, u32)>()
             + self.filed.len() * size_of::<Filed>()
@@ -295,11 +318,6 @@ impl Needles {
 
 fn slot_of(key: u64) -> usize {
     (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
-}
-
-/// Two bytes as an index.
-fn pair_of(bytes: &[u8]) -> usize {
-    bytes.iter().fold(0, |pair, byte| pair << 8 | usize::from(*byte)) % PAIRS
 }
 
 /// The last eight bytes of a text as a number, and the mask of those there are.

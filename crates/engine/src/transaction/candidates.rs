@@ -7,10 +7,11 @@
 use std::ops::Range;
 
 use super::State;
+use super::plans::{Plan, Plans};
 use super::store::StringId;
 use crate::policy::Policy;
 use crate::policy::chains::Chains;
-use crate::policy::program::{Look, Program, Watch};
+use crate::policy::program::{Program, Watch};
 use crate::policy::slices::Slice;
 use crate::prefilter::Prefilter;
 use crate::variables::{Part, Source};
@@ -141,13 +142,19 @@ impl State {
     /// Works out which rules of a phase can match the values there are.
     pub(super) fn find_candidates(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
         self.candidates.reset(&program.words);
-        let searched = Searched::of(policy, program);
+        let mut plans = std::mem::take(&mut self.store.tools.get_or_insert_default().plans);
+        self.look_at_all(policy, &Searched::of(policy, program), slice, &mut plans);
+        self.store.tools.get_or_insert_default().plans = plans;
+    }
+
+    /// Finds the rules that have to test the values of a slice.
+    fn look_at_all(&mut self, policy: &Policy, searched: &Searched<'_>, slice: &Slice, plans: &mut Plans) {
         for watch in &slice.watches {
             let mut seen = Seen { target: watch.number, ordinal: 0, name: None, value: StringId::EMPTY };
             match watch.source {
                 Source::Scalar(variable) => {
                     seen.value = self.collections.scalar(variable);
-                    self.look_at(policy, &searched, watch, seen);
+                    self.look_at(policy, searched, watch, seen, plans);
                 }
                 Source::Items(collections, part) => {
                     for collection in collections {
@@ -166,7 +173,7 @@ impl State {
                             seen.ordinal += 1;
                             seen.name = Some(item.name);
                             seen.value = if part == Part::Values { item.value } else { item.name };
-                            self.look_at(policy, &searched, watch, seen);
+                            self.look_at(policy, searched, watch, seen, plans);
                         }
                     }
                 }
@@ -176,33 +183,33 @@ impl State {
     }
 
     /// Finds the rules of a watch that have to test a value.
-    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen) {
+    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen, plans: &mut Plans) {
         if self.store.is_quiet(seen.value, watch) {
             return;
         }
         let chains = &policy.parts.chains;
-        let mut quiet = self.look_through(chains, searched, &watch.direct, seen, seen.value);
+        let plan = plans.of(&watch.direct, self.store.classes(seen.value), chains, searched.negated);
+        let mut quiet = self.look_through(chains, searched, plan, seen, seen.value);
         for (steps, look) in &watch.derived {
             let image = steps.iter().fold(seen.value, |image, step| self.store.step(image, *step, chains));
-            quiet &= self.look_through(chains, searched, look, seen, image);
+            let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
+            quiet &= self.look_through(chains, searched, plan, seen, image);
         }
         if quiet {
             self.store.set_quiet(seen.value, watch);
         }
     }
 
-    /// Notes which of some rules have to test a value, of which steps they have in common made `image`;
+    /// Notes which rules of a plan have to test a value, of which steps they have in common made `image`;
     /// whether none has to.
     fn look_through(
         &mut self,
         chains: &Chains,
         searched: &Searched<'_>,
-        look: &Look,
+        plan: &Plan,
         seen: Seen,
         image: StringId,
     ) -> bool {
-        let mut plans = std::mem::take(&mut self.store.tools.get_or_insert_default().plans);
-        let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
         let mut quiet = true;
         for way in &plan.ways {
             let image = way.steps.iter().fold(image, |image, step| self.store.step(image, *step, chains));
@@ -217,7 +224,6 @@ impl State {
                 }
             }
         }
-        self.store.tools.get_or_insert_default().plans = plans;
         quiet
     }
 }

@@ -1,9 +1,10 @@
 //! One request and its response on their way through the five phases of a policy.
 //!
 //! [`request`], [`body`] and [`response`] turn what the client and the server sent into collections;
-//! [`interpreter`] runs the rules of a phase ([`plain`] the slow way), [`evaluate`] one link of a rule,
-//! [`effects`] what it does when it matches, [`kept`] what outlives the transaction, [`scripts`] what Lua does; [`report`] keeps the findings, [`recorder`] and [`traced`] the
-//! trace, if there is to be one.
+//! [`interpreter`] runs the rules of a phase ([`plain`] the slow way), [`evaluate`] one link of a rule on
+//! the values that [`subjects`] gathers, [`effects`] what it does when it matches, [`kept`] what outlives
+//! the transaction, [`scripts`] what Lua does; [`report`] keeps the findings, [`recorder`] and [`traced`]
+//! the trace, if there is to be one.
 
 mod body;
 mod budget;
@@ -27,6 +28,7 @@ mod secrets;
 mod secrets_trace;
 pub(crate) mod store;
 mod strings;
+mod subjects;
 mod tools;
 mod traced;
 mod traced_effects;

@@ -1,55 +1,56 @@
 //! `t:cmdLine`: what a command line means to a Windows or Unix shell.
 
+/// Dropped: `" ' \ ^`.
+const DROPPED: u8 = 1;
+/// Part of a run that becomes one space: space, `, ;`, tab, CR, LF.
+const SPACE: u8 = 2;
+/// Takes the space before it away: `/ (`.
+const OPENING: u8 = 4;
+/// Becomes another byte.
+const REPLACED: u8 = 8;
+
 /// What happens to a byte.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// Copied.
-    Plain,
-    /// Copied in lower case.
-    Upper,
-    /// Dropped: `" ' \ ^`.
-    Dropped,
-    /// Part of a run that becomes one space: space, `, ;`, tab, CR, LF.
-    Space,
-    /// Takes the space before it away: `/ (`.
-    Opening,
+#[derive(Clone, Copy)]
+struct Fate {
+    kind: u8,
+    /// What it becomes.
+    byte: u8,
 }
 
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Plain; 256];
+const FATES: [Fate; 256] = {
+    let mut fates = [Fate { kind: 0, byte: 0 }; 256];
     let mut byte = 0;
     while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'"' | b'\'' | b'\\' | b'^' => Class::Dropped,
-            b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => Class::Space,
-            b'/' | b'(' => Class::Opening,
-            b'A'..=b'Z' => Class::Upper,
-            _ => Class::Plain,
+        let same = byte as u8;
+        let (kind, becomes) = match same {
+            b'"' | b'\'' | b'\\' | b'^' => (DROPPED, same),
+            b' ' => (SPACE, same),
+            b',' | b';' | b'\t' | b'\r' | b'\n' => (SPACE | REPLACED, b' '),
+            b'/' | b'(' => (OPENING, same),
+            b'A'..=b'Z' => (REPLACED, same.to_ascii_lowercase()),
+            _ => (0, same),
         };
+        fates[byte] = Fate { kind, byte: becomes };
         byte += 1;
     }
-    classes
+    fates
 };
-
-fn class(byte: u8) -> Class {
-    CLASSES[usize::from(byte)]
-}
 
 /// Drops `" ' \ ^`, turns runs of space, `,` and `;` into one space, drops that before `/` and `(`,
 /// and lowers the case.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(start) = first_change(input) else { return false };
-    // No branches, as the classes of neighbouring bytes cannot be predicted; `to` never overtakes.
+    // No branches, as the kinds of neighbouring bytes cannot be predicted; `to` never overtakes.
     out.extend_from_slice(input);
     let mut to = start;
     let mut in_space = start > 0 && input[start - 1] == b' ';
     for &byte in &input[start..] {
-        let class = class(byte);
-        let space = class == Class::Space;
-        to -= usize::from(class == Class::Opening && in_space);
-        out[to] = if space { b' ' } else { byte.to_ascii_lowercase() };
-        to += usize::from(class != Class::Dropped && !(space && in_space));
-        in_space = space || (in_space && class == Class::Dropped);
+        let Fate { kind, byte } = FATES[usize::from(byte)];
+        let (space, dropped) = (kind & SPACE != 0, kind & DROPPED != 0);
+        to -= usize::from(kind & OPENING != 0 && in_space);
+        out[to] = byte;
+        to += usize::from(!(dropped || (space && in_space)));
+        in_space = space || (in_space && dropped);
     }
     out.truncate(to);
     true
@@ -58,18 +59,10 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
 /// Where the first byte stands that the transformation changes or that makes it change its neighbour.
 fn first_change(input: &[u8]) -> Option<usize> {
     let mut after_space = false;
-    for (at, &byte) in input.iter().enumerate() {
-        let class = class(byte);
-        let changes = match class {
-            Class::Plain => false,
-            Class::Upper | Class::Dropped => true,
-            Class::Space => after_space || byte != b' ',
-            Class::Opening => after_space,
-        };
-        if changes {
-            return Some(at);
-        }
-        after_space = class == Class::Space;
-    }
-    None
+    input.iter().position(|&byte| {
+        let Fate { kind, .. } = FATES[usize::from(byte)];
+        let changes = kind & (DROPPED | REPLACED) != 0 || (after_space && kind & (SPACE | OPENING) != 0);
+        after_space = kind & SPACE != 0;
+        changes
+    })
 }
