@@ -12,7 +12,8 @@ pub const SCRAM_USER: &str = "parapet";
 /// Password of [`SCRAM_USER`].
 pub const SCRAM_PASSWORD: &str = "correct-horse";
 
-const HEAP: &str = "-Xmx512m";
+/// Little memory, and no optimising compiler: a broker that lives for a minute would not earn it back.
+const VIRTUAL_MACHINE: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOGGING: &str = "status=error\nappender.out.type=Console\nappender.out.name=out\n\
     appender.out.layout.type=PatternLayout\nappender.out.layout.pattern=%d %p %m (%c)%n\n\
     rootLogger.level=INFO\nrootLogger.appenderRef.out.ref=out\n";
@@ -54,7 +55,8 @@ impl Kafka {
         write("keystore.pem", &(read(&certificates.server_key) + &read(&certificates.server)));
         let properties = write("server.properties", &properties(&directory, plain, sasl, mutual, controller));
         let logging = format!("-Dlog4j2.configurationFile={}", write("log4j2.properties", LOGGING).display());
-        let java = ["java", HEAP, "-XX:+UseSerialGC", &logging, "-cp", classes];
+        let [heap, collector, compiler] = VIRTUAL_MACHINE;
+        let java = ["java", heap, collector, compiler, &logging, "-cp", classes];
         format_storage(&java, &properties);
         let mut command: Vec<_> = java.map(str::to_owned).into();
         command.extend(["kafka.Kafka".to_owned(), properties.display().to_string()]);
@@ -119,7 +121,7 @@ advertised.listeners={public}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,SASL:SASL_SSL,MUTUAL:SSL
 inter.broker.listener.name=PLAIN
 log.dirs={directory}/data
-log.retention.check.interval.ms=500
+log.retention.check.interval.ms=2000
 log.segment.delete.delay.ms=0
 log.initial.task.delay.ms=500
 auto.create.topics.enable=false
