@@ -8,8 +8,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
-use parapet_ports::SharedEvent;
-use parapet_ports::{ErrorKind, PortError};
+use parapet_ports::{ErrorKind, PortError, SharedEvent};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -4,10 +4,9 @@
 //! traffic. So what fails to open for a reason that may pass is tried again every second, and until then
 //! every call to it fails as if it were away, which those who call it know how to sit out.
 
-use crate::SharedEvent;
 use crate::registry::{Place, Ready};
 use crate::stream::Lag;
-use crate::{ErrorKind, EventStream, PortError, State, StreamConsumer};
+use crate::{ErrorKind, EventStream, PortError, SharedEvent, State, StreamConsumer};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;

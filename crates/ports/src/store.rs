@@ -1,7 +1,6 @@
 //! Stores of events that answer typed queries.
 
-use crate::PortError;
-use crate::SharedEvent;
+use crate::{PortError, SharedEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{AggregateQuery, Bucket, EventPage, EventQuery, SecurityEvent};

@@ -1,7 +1,6 @@
 //! Durable streams of events with consumer groups.
 
-use crate::PortError;
-use crate::SharedEvent;
+use crate::{PortError, SharedEvent};
 use async_trait::async_trait;
 use std::time::Duration;
 

@@ -5,12 +5,13 @@ use chrono::{DateTime, Utc};
 use parapet_event::{
     AggregateQuery, Alert, AlertState, Bucket, Cursor, EventFilter, EventPage, EventQuery, GroupBy, SecurityEvent,
 };
-use parapet_ports::SharedEvent;
 use parapet_ports::accounts::{ActiveSession, LoginError, Principal, Role, Session};
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::ledger::HopCount;
 use parapet_ports::traffic::TrafficTotals;
-use parapet_ports::{Accounts, AlertStore, ErrorKind, EventStore, Ledger, PortError, Secret, TrafficSource};
+use parapet_ports::{
+    Accounts, AlertStore, ErrorKind, EventStore, Ledger, PortError, Secret, SharedEvent, TrafficSource,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Mutex;

@@ -21,6 +21,7 @@ use parapet_event::{Cursor, EventFilter, EventPage, EventQuery, SecurityEvent};
 use parapet_ports::{ErrorKind, PortError};
 use std::cmp::Reverse;
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| unavailable("query threads").with_source(error))?;
-        std::fs::create_dir_all(spill).map_err(|error| io_error("create the directory", spill, error))?;
+        empty(spill)?;
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(config.query_memory_bytes)))
             .with_metadata_cache_limit(METADATA_CACHE_BYTES)
@@ -126,6 +127,14 @@ impl Engine {
                 Err(stopped(&format!("it took longer than {limit} s (narrow it, or raise query_timeout_seconds)")))
             }
         }
+    }
+}
+
+/// An empty directory: queries of a process that was killed left behind what they had spilled.
+fn empty(directory: &Path) -> Result<(), PortError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("empty", directory, error)),
+        _ => std::fs::create_dir_all(directory).map_err(|error| io_error("create the directory", directory, error)),
     }
 }
 

@@ -57,7 +57,7 @@ fn verify(file: &DataFile) -> Result<(), PortError> {
 fn open(path: &Path) -> Result<Source, PortError> {
     let file = File::open(path).map_err(|error| io_error("open", path, error))?;
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
-    let metadata = { reader }.parse_and_finish(&file).map_err(|error| failed(path, error))?;
+    let metadata = reader.parse_and_finish(&file).map_err(|error| failed(path, error))?;
     Ok(Source { file, metadata })
 }
 

@@ -5,10 +5,9 @@ use chrono::{Datelike, Duration, Utc};
 use parapet_embedded::STORES;
 use parapet_embedded::lakehouse::{Config, Lakehouse};
 use parapet_event::{AggregateQuery, EventFilter, EventQuery, GroupBy, SecurityEvent};
-use parapet_ports::SharedEvent;
 use parapet_ports::registry::{Place, Settings, find};
 use parapet_ports::suites::{Model, Random, sample_event, sample_events, sample_filter, store_suite};
-use parapet_ports::{ErrorKind, EventStore};
+use parapet_ports::{ErrorKind, EventStore, SharedEvent};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -226,6 +225,18 @@ async fn a_crash_before_or_after_publishing_neither_loses_nor_duplicates() {
     let store = open(&logged, Config::default()).await;
     assert_eq!(all(&store, 100).await.len(), 30);
     assert_eq!(parquet_files(&logged).len(), 0, "leftovers are deleted");
+}
+
+#[tokio::test]
+async fn what_queries_of_a_killed_process_spilled_is_deleted() {
+    let scratch = tempfile::tempdir().unwrap();
+    let left = scratch.path().join("spill/left");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("rows"), b"rows").unwrap();
+    let store = open(scratch.path(), Config::default()).await;
+    assert!(!left.exists());
+    store.write(&sample_events(0..3)).await.unwrap();
+    assert_eq!(all(&store, 10).await.len(), 3);
 }
 
 fn copy_tree(from: &Path, to: &Path) {

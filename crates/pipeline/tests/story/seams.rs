@@ -3,10 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parapet_event::{AggregateQuery, Alert, AlertState, Bucket, EventPage, EventQuery, SecurityEvent};
-use parapet_ports::SharedEvent;
 use parapet_ports::alerts::AlertQuery;
 use parapet_ports::stream::Lag;
-use parapet_ports::{AlertStore, Channel, ErrorKind, EventStore, EventStream, PortError, StreamConsumer};
+use parapet_ports::{AlertStore, Channel, ErrorKind, EventStore, EventStream, PortError, SharedEvent, StreamConsumer};
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

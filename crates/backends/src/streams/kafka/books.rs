@@ -3,8 +3,7 @@
 //! Everything here is plain bookkeeping; `member` moves entries in, consumers take them out.
 
 use super::position::Position;
-use parapet_ports::EntryId;
-use parapet_ports::SharedEvent;
+use parapet_ports::{EntryId, SharedEvent};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
