@@ -8,7 +8,7 @@
 //! those two alone: text that begins so may have reserved words and parentheses further on. The tests hold
 //! this against the library and its tables.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
@@ -143,15 +143,18 @@ fn is_reserved_after_suffix(word: &[u8]) -> bool {
 /// The type of words that a harmless value does not have.
 const RESERVED: u8 = b'R';
 
-/// The library's words and operators with the types it gives them.
+/// The library's words and operators with the types it gives them, by shape.
 struct Keywords {
-    /// A bit for each (hashed) length, first, second and last letter.
+    /// Shapes that words have, as bits.
     shapes: [u64; 512],
-    types: HashMap<&'static [u8], u8>,
+    /// How many shapes that words have come before each 64 of them.
+    before: [u16; 512],
+    /// The words of each shape that words have.
+    words: Vec<Vec<(&'static [u8], u8)>>,
 }
 
 static KEYWORDS: LazyLock<Keywords> = LazyLock::new(|| {
-    let mut keywords = Keywords { shapes: [0; 512], types: HashMap::new() };
+    let mut words = BTreeMap::new();
     for keyword in SQL_KEYWORDS.iter().filter(|keyword| keyword.token_type != b'F') {
         // Of words that are merged the first is enough: without it nothing is merged.
         let (word, kind) = match keyword.word.split_once(' ') {
@@ -160,15 +163,38 @@ static KEYWORDS: LazyLock<Keywords> = LazyLock::new(|| {
             None => (keyword.word, RESERVED),
         };
         if let Some(shape) = shape(word.as_bytes()) {
-            keywords.shapes[shape / 64] |= 1 << (shape % 64);
-            let known = keywords.types.entry(word.as_bytes()).or_insert(kind);
+            let known = words.entry((shape, word.as_bytes())).or_insert(kind);
             if kind == RESERVED {
                 *known = RESERVED;
             }
         }
     }
+    let mut keywords = Keywords { shapes: [0; 512], before: [0; 512], words: Vec::new() };
+    for ((shape, word), kind) in words {
+        let (place, bit) = (shape / 64, 1 << (shape % 64));
+        if keywords.shapes[place] & bit == 0 {
+            keywords.shapes[place] |= bit;
+            keywords.before[place + 1..].iter_mut().for_each(|before| *before += 1);
+            keywords.words.push(Vec::new());
+        }
+        if let Some(same) = keywords.words.last_mut() {
+            same.push((word, kind));
+        }
+    }
     keywords
 });
+
+impl Keywords {
+    /// The words of a shape.
+    fn of(&self, shape: usize) -> &[(&'static [u8], u8)] {
+        let (shapes, bit) = (self.shapes[shape / 64], 1 << (shape % 64));
+        if shapes & bit == 0 {
+            return &[];
+        }
+        let place = usize::from(self.before[shape / 64]) + (shapes & (bit - 1)).count_ones() as usize;
+        self.words.get(place).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// A number below 32768 for a word of two bytes and more.
 fn shape(word: &[u8]) -> Option<usize> {
@@ -191,20 +217,8 @@ fn is_reserved(word: &[u8]) -> bool {
 
 /// The library's type for a word or an operator, in any case; `n` for one that it does not know.
 pub(super) fn keyword(word: &[u8]) -> u8 {
-    // The longest key of the tables has 31 bytes; longer words are not looked up.
-    if word.len() > 31 {
-        return b'n';
-    }
-    let keywords = &*KEYWORDS;
-    let Some(shape) = shape(word) else { return b'n' };
-    if keywords.shapes[shape / 64] & 1 << (shape % 64) == 0 {
-        return b'n';
-    }
-    let mut upper = [0; 31];
-    let upper = &mut upper[..word.len()];
-    upper.copy_from_slice(word);
-    upper.make_ascii_uppercase();
-    keywords.types.get(&*upper).copied().unwrap_or(b'n')
+    let words = shape(word).map_or(&[][..], |shape| KEYWORDS.of(shape));
+    words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map_or(b'n', |(_, kind)| *kind)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::policy::chains::Chains;
 use crate::policy::program::{Program, Watch};
 use crate::policy::slices::Slice;
-use crate::prefilter::Prefilter;
+use crate::prefilter::{Prefilter, is_set};
 use crate::variables::{Part, Source};
 
 /// No hit.
@@ -36,13 +36,22 @@ pub(super) struct Hit {
     next: u32,
 }
 
+/// The hits of a rule.
+#[derive(Debug, Clone, Copy, Default)]
+struct List {
+    first: u32,
+    last: u32,
+    /// Its targets that have hits, each as the bit of its number modulo 64.
+    targets: u64,
+}
+
 /// Hits of the rules of a phase.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// Rules with hits, by position in the phase.
     pub(super) rules: Vec<u64>,
-    /// First and last hit of each rule.
-    ends: Vec<(u32, u32)>,
+    /// The hits of those rules; what is in the places of others means nothing.
+    lists: Vec<List>,
     hits: Vec<Hit>,
     /// The bit of the first rule of the phase.
     first_bit: usize,
@@ -52,63 +61,60 @@ impl Candidates {
     fn reset(&mut self, words: &Range<usize>) {
         self.rules.clear();
         self.rules.resize(words.len(), 0);
-        self.ends.clear();
-        self.ends.resize(words.len() * 64, (NONE, NONE));
+        self.lists.resize(words.len() * 64, List::default());
         self.hits.clear();
         self.first_bit = words.start * 64;
     }
 
-    /// The hits of the rule with this bit, in the order of their targets' values.
-    pub(super) fn of(&self, bit: u32) -> Hits<'_> {
-        let ends = (bit as usize).checked_sub(self.first_bit).and_then(|position| self.ends.get(position));
-        Hits { hits: &self.hits, next: ends.map_or(NONE, |(first, _)| *first) }
+    /// The hits of a target of the rule with this bit, in the order of its values.
+    pub(super) fn of(&self, bit: u32, target: u32) -> impl Iterator<Item = Hit> {
+        let position = (bit as usize).checked_sub(self.first_bit).filter(|position| is_set(&self.rules, *position));
+        let list = position.and_then(|position| self.lists.get(position));
+        let mut next = list.filter(|list| list.targets & target_bit(target) != 0).map_or(NONE, |list| list.first);
+        let hits = std::iter::from_fn(move || {
+            let hit = self.hits.get(next as usize)?;
+            next = hit.next;
+            Some(*hit)
+        });
+        hits.filter(move |hit| hit.target == target)
     }
 
     /// Notes an image of a value for some rules, those of one word whose bits are set in `open`.
     #[inline(never)]
     fn note(&mut self, seen: Seen, image: StringId, word: usize, mut open: u64, gates: u64) {
-        if let Some(rules) = self.rules.get_mut(word) {
-            *rules |= open;
-        }
+        let Some(rules) = self.rules.get_mut(word) else { return };
+        let known = *rules;
+        *rules |= open;
         while open != 0 {
             let bit = open.trailing_zeros();
             open &= open - 1;
             let Seen { target, ordinal, name, value } = seen;
             let is_decided = gates >> bit & 1 == 0;
             let hit = Hit { target, is_decided, ordinal, name, value, image, next: NONE };
-            self.add(word * 64 + bit as usize, hit);
+            self.add(word * 64 + bit as usize, hit, known >> bit & 1 == 0);
         }
     }
 
-    fn add(&mut self, position: usize, hit: Hit) {
-        let Some((first, last)) = self.ends.get_mut(position) else { return };
+    /// Adds a hit to those of a rule, or as the first of them.
+    fn add(&mut self, position: usize, hit: Hit, is_first: bool) {
+        let Some(list) = self.lists.get_mut(position) else { return };
         let number = self.hits.len() as u32;
-        match self.hits.get_mut(*last as usize) {
+        match self.hits.get_mut(list.last as usize) {
+            _ if is_first => *list = List { first: number, last: number, targets: 0 },
             // Several images of one value, of a rule that tests it after each transformation.
             Some(last) if last.target == hit.target && last.ordinal == hit.ordinal => return,
             Some(last) => last.next = number,
-            None => *first = number,
+            None => return,
         }
-        *last = number;
+        list.last = number;
+        list.targets |= target_bit(hit.target);
         self.hits.push(hit);
     }
 }
 
-/// Hits of one rule.
-#[derive(Clone)]
-pub(super) struct Hits<'a> {
-    hits: &'a [Hit],
-    next: u32,
-}
-
-impl Iterator for Hits<'_> {
-    type Item = Hit;
-
-    fn next(&mut self) -> Option<Hit> {
-        let hit = self.hits.get(self.next as usize)?;
-        self.next = hit.next;
-        Some(*hit)
-    }
+/// The bit of a target in a list's set.
+fn target_bit(target: u32) -> u64 {
+    1 << (target % 64)
 }
 
 /// The prefilter of a phase, the words of its results that belong to the phase, and the slice.

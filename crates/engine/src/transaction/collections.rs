@@ -134,8 +134,8 @@ impl Collections {
         let Some(items) = self.items.get_mut(collection as usize).filter(|items| items.len() < most) else {
             return false;
         };
-        let item = Item { name: store.intern_common(name), value: store.intern(value), hash: key_hash(name) };
-        items.push(item);
+        let name = store.intern_common(name);
+        items.push(Item { name, value: store.intern(value), hash: store.key_hash(name) });
         true
     }
 
@@ -151,7 +151,8 @@ impl Collections {
         let Some(items) = self.items.get_mut(collection as usize).filter(|items| items.len() < most) else {
             return false;
         };
-        items.push(Item { name: store.intern_common(name), value: store.intern_common(value), hash: key_hash(name) });
+        let name = store.intern_common(name);
+        items.push(Item { name, value: store.intern_common(value), hash: store.key_hash(name) });
         true
     }
 

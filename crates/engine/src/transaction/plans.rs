@@ -10,6 +10,9 @@ use crate::prefilter::classes::{self, ClassSet};
 
 /// Plans remembered.
 const REMEMBERED: usize = 256;
+/// Places that a plan may be in. One would not do: where the rules happen to lie in memory would decide
+/// whether two plans that every request needs drive each other out.
+const PLACES: usize = 4;
 
 /// Different ways to transform a value, with the rules that test it so.
 #[derive(Debug, Default)]
@@ -44,10 +47,12 @@ impl Rules {
     }
 }
 
-/// Plans for targets and kinds of bytes met before: direct-mapped.
+/// Plans for targets and kinds of bytes met before.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
     known: Vec<Plan>,
+    /// Which of its places the next new plan takes.
+    next: usize,
 }
 
 impl Plans {
@@ -60,11 +65,14 @@ impl Plans {
         // A policy does not move its rules, and these plans belong to one policy.
         let key = (std::ptr::from_ref(look) as usize, value & look.changing);
         let mixed = (key.0 as u64 >> 3 ^ key.1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let plan = &mut self.known[(mixed >> 56) as usize % REMEMBERED];
-        if plan.key != key {
-            *plan = Plan::new(key, look, chains, negated);
-        }
-        plan
+        let first = (mixed >> 56) as usize % (REMEMBERED / PLACES) * PLACES;
+        let places = &mut self.known[first..first + PLACES];
+        let place = places.iter().position(|plan| plan.key == key).unwrap_or_else(|| {
+            self.next = (self.next + 1) % PLACES;
+            places[self.next] = Plan::new(key, look, chains, negated);
+            self.next
+        });
+        &places[place]
     }
 }
 

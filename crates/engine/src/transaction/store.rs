@@ -260,6 +260,11 @@ impl Store {
         self.strings(id).classes(id.index())
     }
 
+    /// Hash of a string without case, by which names are looked up: worked out once for those that are kept.
+    pub(crate) fn key_hash(&mut self, id: StringId) -> u32 {
+        self.strings_mut(id).key_hash(id.index())
+    }
+
     /// The image of a string under a chain of transformations.
     pub(crate) fn transform(&mut self, id: StringId, chain: ChainId, chains: &Chains) -> StringId {
         let known = chains.get(chain);

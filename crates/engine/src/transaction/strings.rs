@@ -3,8 +3,9 @@
 
 use crate::policy::program::Watch;
 use crate::prefilter::classes::{self, ClassSet};
+use crate::variables::key_hash;
 
-/// No row, no string.
+/// No row, no string, no hash.
 const NONE: u32 = u32::MAX;
 
 /// Pairs of a string and a watch remembered to be quiet.
@@ -30,6 +31,8 @@ struct Entry {
     gates: [u32; 2],
     /// A string of which it is the lower case, or `NONE`.
     original: u32,
+    /// Hash of its text without case, or `NONE`.
+    key_hash: u32,
     /// Whether gates that its text opens have been closed, for each prefilter.
     refuted: [bool; 2],
 }
@@ -111,6 +114,16 @@ impl Strings {
         self.entries.get(index as usize).map_or(0, |entry| entry.classes)
     }
 
+    /// Hash of a string without case, by which names are looked up.
+    pub(super) fn key_hash(&mut self, index: u32) -> u32 {
+        let Some(entry) = self.entries.get_mut(index as usize) else { return NONE };
+        if entry.key_hash == NONE {
+            let text = self.bytes.get(entry.start as usize..entry.start as usize + entry.length as usize);
+            entry.key_hash = key_hash(text.unwrap_or_default());
+        }
+        entry.key_hash
+    }
+
     /// The string with this text and hash.
     pub(super) fn find(&self, text: &[u8], hash: u64) -> Result<u32, Vacancy> {
         let mask = self.table.len().wrapping_sub(1);
@@ -141,6 +154,7 @@ impl Strings {
             images: NONE,
             gates: [NONE; 2],
             original: NONE,
+            key_hash: NONE,
             refuted: [false; 2],
         });
         if let Some(place) = self.table.get_mut(slot) {

@@ -36,7 +36,7 @@ impl State {
         subjects: &mut Vec<Subject>,
     ) {
         let first = subjects.len();
-        for hit in self.candidates.of(rule.bit).filter(|hit| hit.target == target.number) {
+        for hit in self.candidates.of(rule.bit, target.number) {
             if let (Select::Pattern { rx, .. }, Some(name)) = (&target.select, hit.name)
                 && !is_selected(rx, self.store.text(name))
             {

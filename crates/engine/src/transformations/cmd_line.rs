@@ -36,6 +36,37 @@ const FATES: [Fate; 256] = {
     fates
 };
 
+/// What to do at a byte.
+#[derive(Clone, Copy)]
+struct Move {
+    /// What it becomes.
+    byte: u8,
+    /// How far to go back before it is written: over the space before it.
+    back: u8,
+    /// How far to go on behind it.
+    forward: u8,
+    /// Whether what is written then ends in a run of space.
+    in_space: bool,
+}
+
+/// Moves by whether what is written ends in a run of space, and by byte.
+const MOVES: [[Move; 256]; 2] = {
+    let mut moves = [[Move { byte: 0, back: 0, forward: 0, in_space: false }; 256]; 2];
+    let mut at = 0;
+    while at < 512 {
+        let (in_space, Fate { kind, byte }) = (at >= 256, FATES[at % 256]);
+        let (space, dropped) = (kind & SPACE != 0, kind & DROPPED != 0);
+        moves[at / 256][at % 256] = Move {
+            byte,
+            back: (kind & OPENING != 0 && in_space) as u8,
+            forward: !(dropped || (space && in_space)) as u8,
+            in_space: space || (in_space && dropped),
+        };
+        at += 1;
+    }
+    moves
+};
+
 /// Drops `" ' \ ^`, turns runs of space, `,` and `;` into one space, drops that before `/` and `(`,
 /// and lowers the case.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
@@ -45,12 +76,11 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
     let mut to = start;
     let mut in_space = start > 0 && input[start - 1] == b' ';
     for &byte in &input[start..] {
-        let Fate { kind, byte } = FATES[usize::from(byte)];
-        let (space, dropped) = (kind & SPACE != 0, kind & DROPPED != 0);
-        to -= usize::from(kind & OPENING != 0 && in_space);
-        out[to] = byte;
-        to += usize::from(!(dropped || (space && in_space)));
-        in_space = space || (in_space && dropped);
+        let next = MOVES[usize::from(in_space)][usize::from(byte)];
+        to -= usize::from(next.back);
+        out[to] = next.byte;
+        to += usize::from(next.forward);
+        in_space = next.in_space;
     }
     out.truncate(to);
     true

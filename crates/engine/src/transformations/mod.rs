@@ -103,7 +103,7 @@ pub(crate) fn apply_with(
 }
 
 /// C's `isspace` in the C locale.
-fn is_space(byte: u8) -> bool {
+const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 

@@ -1,6 +1,6 @@
 //! `t:urlDecode`: `%hh` and `+`; invalid encodings stay as they are.
 
-use memchr::memchr2;
+use memchr::memchr;
 
 use super::hex;
 
@@ -20,27 +20,41 @@ pub(crate) struct Decoded {
 
 /// Appends the decoded input to `out`, unless it is unchanged.
 pub(crate) fn decode(input: &[u8], out: &mut Vec<u8>) -> Decoded {
-    let mut decoded = Decoded::default();
+    let mut invalid = false;
+    let changed = unescape(input, out, |text| {
+        let byte = hex::pair(&text[1..]);
+        invalid |= byte.is_none();
+        Some((byte?, 3))
+    });
+    Decoded { changed, invalid }
+}
+
+/// Appends the input with each `+` as a space and what the escapes stand for in their place, unless that
+/// is the input; whether it is not. `escape` tells the byte and the length of the escape at the start of a
+/// text that begins with `%`.
+pub(super) fn unescape(input: &[u8], out: &mut Vec<u8>, mut escape: impl FnMut(&[u8]) -> Option<(u8, usize)>) -> bool {
+    let mut changed = memchr(b'+', input).is_some();
     let mut copied = 0;
     let mut at = 0;
-    while let Some(found) = memchr2(b'%', b'+', &input[at..]).map(|offset| at + offset) {
-        let (byte, length) = match (input[found], hex::pair(&input[found + 1..])) {
-            (b'+', _) => (b' ', 1),
-            (_, Some(byte)) => (byte, 3),
-            (_, None) => {
-                decoded.invalid = true;
-                at = found + 1;
-                continue;
-            }
+    while let Some(found) = memchr(b'%', &input[at..]).map(|offset| at + offset) {
+        let Some((byte, length)) = escape(&input[found..]) else {
+            at = found + 1;
+            continue;
         };
-        decoded.changed = true;
-        out.extend_from_slice(&input[copied..found]);
+        changed = true;
+        append(&input[copied..found], out);
         out.push(byte);
         at = found + length;
         copied = at;
     }
-    if decoded.changed {
-        out.extend_from_slice(&input[copied..]);
+    if changed {
+        append(&input[copied..], out);
     }
-    decoded
+    changed
+}
+
+/// Appends text without escapes. A search would stop at every word of a form, as `+` is what is between
+/// words; this goes many bytes at a time.
+fn append(text: &[u8], out: &mut Vec<u8>) {
+    out.extend(text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }));
 }

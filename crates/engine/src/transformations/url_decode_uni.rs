@@ -1,7 +1,6 @@
 //! `t:urlDecodeUni`: `%hh`, `+`, and the `%uHHHH` of IIS.
 
-use memchr::memchr2;
-
+use super::url_decode::unescape;
 use super::{best_fit, hex};
 
 /// Decodes a value, mapping characters as code page 20127 does.
@@ -11,29 +10,12 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Decodes a value; a character without a place in `map` is cut to its low byte.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>, map: impl Fn(u16) -> Option<u8>) -> bool {
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(found) = memchr2(b'%', b'+', &input[at..]).map(|offset| at + offset) {
-        let Some((byte, length)) = escape(&input[found..], &map) else {
-            at = found + 1;
-            continue;
-        };
-        out.extend_from_slice(&input[copied..found]);
-        out.push(byte);
-        at = found + length;
-        copied = at;
-    }
-    if copied == 0 {
-        return false;
-    }
-    out.extend_from_slice(&input[copied..]);
-    true
+    unescape(input, out, |text| escape(text, &map))
 }
 
 /// The byte that the escape at the start of `input` stands for, and the escape's length.
 fn escape(input: &[u8], map: &impl Fn(u16) -> Option<u8>) -> Option<(u8, usize)> {
     match *input {
-        [b'+', ..] => Some((b' ', 1)),
         [_, b'u' | b'U', ref digits @ ..] => {
             let high = hex::pair(digits)?;
             let low = hex::pair(&digits[2..])?;

@@ -1,14 +1,32 @@
 //! `t:compressWhitespace`, `t:removeWhitespace`, `t:trim`, `t:trimLeft` and `t:trimRight`.
 
+use memchr::memmem;
+
 use super::{any, is_space};
 
 /// The non-breaking space of Latin-1, which only `removeWhitespace` counts as white space.
 const NBSP: u8 = 0xa0;
 
+/// Whether `removeWhitespace` takes a byte out.
+const fn is_removed(byte: u8) -> bool {
+    is_space(byte) || byte == NBSP
+}
+
+/// What it does not take out.
+const KEPT: [bool; 256] = {
+    let mut kept = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kept[byte] = !is_removed(byte as u8);
+        byte += 1;
+    }
+    kept
+};
+
 /// Each run of white space becomes one space.
 pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let tidy_spaces = |input: &[u8]| !input.windows(2).any(|pair| pair == b"  ");
-    if !any(input, is_space) || (!any(input, |byte| byte != b' ' && is_space(byte)) && tidy_spaces(input)) {
+    let has_run = |input: &[u8]| memmem::find(input, b"  ").is_some();
+    if !any(input, is_space) || (!any(input, |byte| byte != b' ' && is_space(byte)) && !has_run(input)) {
         return false;
     }
     let mut in_space = false;
@@ -26,15 +44,14 @@ pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Takes all white space out.
 pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let space = |byte: u8| is_space(byte) || byte == NBSP;
-    if !any(input, space) {
+    if !any(input, is_removed) {
         return false;
     }
     out.extend_from_slice(input);
     let mut to = 0;
     for &byte in input {
         out[to] = byte;
-        to += usize::from(!space(byte));
+        to += usize::from(KEPT[usize::from(byte)]);
     }
     out.truncate(to);
     true
