@@ -206,14 +206,24 @@ fn is_tame(input: &[u8]) -> bool {
 fn normalize(input: &[u8]) -> Vec<u8> {
     let absolute = input[0] == b'/';
     let mut parts: Vec<&[u8]> = Vec::new();
+    // A `..` of a relative path that finds nothing to take away stays. As libmodsecurity has it, the next
+    // ones stay too, until another segment has come: from then on a `..` takes away even one that stayed.
+    let mut stays = false;
     for part in input.split(|&byte| byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." if parts.last().is_some_and(|&last| last != b"..") => {
-                parts.pop();
+            b".." if !absolute && (stays || parts.is_empty()) => {
+                parts.push(part);
+                stays = true;
             }
-            b".." if absolute => {}
-            part => parts.push(part),
+            b".." => {
+                parts.pop();
+                stays |= parts.is_empty();
+            }
+            part => {
+                parts.push(part);
+                stays = false;
+            }
         }
     }
     let mut out = if absolute { b"/".to_vec() } else { Vec::new() };
