@@ -56,16 +56,16 @@ impl SharedEvent {
 
     /// The event, to change it. Others that hold it keep it as it was.
     pub fn make_mut(&mut self) -> &mut SecurityEvent {
-        if Arc::get_mut(&mut self.0).is_none() {
-            *self = SharedEvent::new(self.0.event.clone());
-        }
-        match Arc::get_mut(&mut self.0) {
-            Some(inner) => {
-                inner.json = OnceLock::new();
-                &mut inner.event
-            }
-            None => unreachable!("nobody else holds what was just made"),
-        }
+        let inner = Arc::make_mut(&mut self.0);
+        inner.json = OnceLock::new();
+        &mut inner.event
+    }
+}
+
+impl Clone for Inner {
+    /// A copy is made to be changed, so it begins without JSON.
+    fn clone(&self) -> Self {
+        Inner { event: self.event.clone(), json: OnceLock::new() }
     }
 }
 
