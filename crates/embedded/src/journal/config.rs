@@ -54,8 +54,8 @@ pub struct Config {
     /// Entries that a group may have read without acknowledging them; a group with so many gets no
     /// new ones. Default 100,000.
     pub max_pending: usize,
-    /// Newest events kept in memory, as bytes of JSON, so that readers that keep up need not read and
-    /// parse them again. Default 16 MiB.
+    /// Newest events kept in memory, so that readers that keep up need not read and parse them again. Counted
+    /// by their JSON, which is kept too; the events themselves come on top. Default 16 MiB.
     pub cache_bytes: usize,
 }
 
