@@ -7,7 +7,7 @@ use parapet_script::Limits as ScriptLimits;
 /// Work is counted in *steps*: bytes read, weighted by what reading them costs at worst, plus a constant
 /// for each value that a rule looks at. The count depends on the policy and the input, never on time, so
 /// that a transaction meets its limits at the same place whenever and wherever it runs; what is
-/// remembered of common strings can only save steps.
+/// remembered of values that come again can only save steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Steps any transaction may take.
@@ -36,7 +36,8 @@ pub struct Limits {
     /// Bytes a kept buffer may hold on to.
     pub pooled_bytes: usize,
     /// Bytes that a kept buffer may remember of strings that many requests share, such as names of
-    /// headers; 0 to forget everything between transactions.
+    /// headers; 0 to forget everything between transactions. What each thread remembers of other values
+    /// is of a fixed size: a quarter of a megabyte.
     pub remembered_bytes: usize,
 }
 

@@ -49,13 +49,16 @@ SecAction "id:3,phase:5,pass,log""#;
 }
 
 #[test]
-fn steps_depend_on_the_input_alone() {
+fn steps_depend_on_the_input_and_values_that_come_again_only_save_some() {
     let rules = r#"SecRule ARGS|REQUEST_HEADERS "@rx (?i)union.{0,20}select" "id:1,phase:1,pass,t:urlDecodeUni""#;
-    let policy = policy(rules, Limits::default());
-    let steps = |uri: &str| get(&policy, uri, &[("User-Agent", "x")]).steps();
-    let (short, long) = (steps("/?q=%75nion%20select"), steps(&format!("/?q={}", "%75nion%20select".repeat(1000))));
-    assert!(short > 100 && long > 100 * short, "{short} {long}");
-    assert_eq!(steps("/?q=%75nion%20select"), short);
+    let steps = |policy: &Arc<Policy>, uri: &str| get(policy, uri, &[("User-Agent", "x")]).steps();
+    let (one, other) = (policy(rules, Limits::default()), policy(rules, Limits::default()));
+    let (short, long) = ("/?q=%75nion%20select", format!("/?q={}", "%75nion%20select".repeat(1000)));
+    let (first, many) = (steps(&one, short), steps(&one, &long));
+    assert!(first > 100 && many > 100 * first, "{first} {many}");
+    assert_eq!(steps(&other, short), first);
+    let (second, third) = (steps(&one, short), steps(&one, short));
+    assert!(second < first && third == second, "{first} {second} {third}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::chains::{ChainId, Chains};
 use super::names::Names;
 use super::rule::{Quick, Rule};
 use super::setup::Setup;
-use super::slices::{Slice, Slices, gate_of};
+use super::slices::{Slice, Slices, WHOLE, gate_of};
 use crate::prefilter::classes::ClassSet;
 use crate::prefilter::set;
 use crate::variables::Source;
@@ -39,6 +39,8 @@ pub(crate) struct Step {
 
 /// Values that some rules test.
 pub(crate) struct Watch {
+    /// Tells it from all other watches of the policy.
+    pub(crate) id: u32,
     /// Number of the target that the rules have in common.
     pub(crate) number: u32,
     pub(crate) source: Source,
@@ -80,7 +82,7 @@ impl Program {
             .iter()
             .map(|rule| Step { quick: rule.quick, jump: gate_of(rule, range.start).map(|gate| gate.jump) })
             .collect();
-        let whole = Slice::build(own, width, chains, |_| true);
+        let whole = Slice::build(WHOLE, own, width, chains, |_| true);
         // Later phases find in `TX` what earlier ones left.
         let is_first = own.first().is_some_and(|rule| rule.phase == 1);
         let setup = if is_first { Setup::of(own, range.start, width, removals) } else { Setup::default() };
@@ -97,8 +99,8 @@ impl Program {
 
 impl Watch {
     /// A source of values without rules.
-    pub(crate) fn new(number: u32, source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
-        Watch { number, source, key, direct: Look::default(), derived: Vec::new() }
+    pub(crate) fn new(id: u32, number: u32, source: Source, key: Option<(Vec<u8>, u32)>) -> Watch {
+        Watch { id, number, source, key, direct: Look::default(), derived: Vec::new() }
     }
 
     /// Adds the rule at a position, which tests the values after a chain.

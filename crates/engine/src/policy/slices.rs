@@ -19,6 +19,10 @@ use crate::prefilter::{is_set, set};
 
 /// Slices kept per phase; a policy with paranoia levels needs one for each level in use.
 const MOST_SLICES: usize = 32;
+/// Numbers of the slices that every phase has; those that depend on its gates come after them.
+pub(crate) const WHOLE: u32 = 0;
+const PRELUDE: u32 = 1;
+const FIRST_KEPT: u32 = 2;
 /// Different conditions that gates may have, one bit each.
 const MOST_CONDITIONS: usize = 64;
 
@@ -60,8 +64,14 @@ pub(crate) struct Slices {
 }
 
 impl Slice {
-    /// The slice of the rules whose positions are included.
-    pub(crate) fn build(rules: &[Rule], width: usize, chains: &Chains, include: impl Fn(usize) -> bool) -> Slice {
+    /// The slice with a number in its phase, of the rules whose positions are included.
+    pub(crate) fn build(
+        number: u32,
+        rules: &[Rule],
+        width: usize,
+        chains: &Chains,
+        include: impl Fn(usize) -> bool,
+    ) -> Slice {
         let mut slice = Slice { always: vec![0; width], watches: Vec::new() };
         for (position, rule) in rules.iter().enumerate().filter(|(position, _)| include(*position)) {
             match rule.links.first() {
@@ -73,8 +83,10 @@ impl Slice {
                         };
                         let known = slice.watches.iter().position(|watch| watch.number == target.number);
                         let index = known.unwrap_or_else(|| {
-                            slice.watches.push(Watch::new(target.number, target.source, key));
-                            slice.watches.len() - 1
+                            let index = slice.watches.len();
+                            let id = u32::from(rule.phase) << 24 | number << 16 | index as u32;
+                            slice.watches.push(Watch::new(id, target.number, target.source, key));
+                            index
                         });
                         if let Some(watch) = slice.watches.get_mut(index) {
                             head.tested_after.iter().for_each(|chain| watch.add(*chain, position, width, chains));
@@ -135,7 +147,7 @@ impl Slices {
             slices.gates.push((*at, *gate, condition));
             set(&mut slices.gate_bits, *at);
         }
-        slices.prelude = Slice::build(rules, width, chains, |at| at < split && !is_set(&setup.done, at));
+        slices.prelude = Slice::build(PRELUDE, rules, width, chains, |at| at < split && !is_set(&setup.done, at));
         slices.setup = setup;
         slices
     }
@@ -143,18 +155,18 @@ impl Slices {
     /// The slice behind the split when the conditions hold whose bits are set in `outcomes`; `None`
     /// if there are too many already.
     pub(crate) fn of(&self, outcomes: u64, rules: &[Rule], start: usize, chains: &Chains) -> Option<&Slice> {
-        let build = || {
+        let build = |place: usize| {
             let runs = self.runs(outcomes, rules, start);
             let width = self.gate_bits.len();
             (
                 outcomes,
-                Slice::build(rules, width, chains, |at| {
+                Slice::build(FIRST_KEPT + place as u32, rules, width, chains, |at| {
                     runs.get(at).copied().unwrap_or(false) && !is_set(&self.setup.done, at)
                 }),
             )
         };
         // Another transaction may fill the place first, with a slice for other outcomes.
-        let mut places = self.kept.iter().map(|place| place.get_or_init(build));
+        let mut places = self.kept.iter().enumerate().map(|(at, place)| place.get_or_init(|| build(at)));
         places.find(|(known, _)| *known == outcomes).map(|(_, slice)| slice)
     }
 

@@ -63,7 +63,12 @@ impl Budget {
         self.met |= 1 << limit as u32;
     }
 
-    /// Whether it did.
+    /// Whether any limit did.
+    pub(crate) fn has_met_any(&self) -> bool {
+        self.met != 0
+    }
+
+    /// Whether this one did.
     pub(crate) fn has_met(&self, limit: Limit) -> bool {
         self.met >> limit as u32 & 1 == 1
     }

@@ -2,15 +2,18 @@
 //!
 //! Values are looked at once per phase, before its rules run: each distinct image of a value is searched
 //! for what rules need, and every rule whose gate it opens gets a [`Hit`]. A rule without hits need not
-//! run, and one with hits tests those values only.
+//! run, and one with hits tests those values only. What is found out is remembered for values that come
+//! again ([`recall`](super::recall)).
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::State;
-use super::plans::{Plan, Plans};
+use super::plans::Plans;
+use super::recall::{Left, MOST_LEFT};
 use super::store::StringId;
 use crate::policy::Policy;
-use crate::policy::chains::Chains;
 use crate::policy::program::{Program, Watch};
 use crate::policy::slices::Slice;
 use crate::prefilter::{Prefilter, is_set};
@@ -31,8 +34,8 @@ pub(super) struct Hit {
     /// Name of the value; a variable that has one value has no names.
     pub(super) name: Option<StringId>,
     pub(super) value: StringId,
-    /// What the rule's transformations make of it.
-    pub(super) image: StringId,
+    /// What the rule's transformations make of it, unless it is only known that the rule has to test it.
+    pub(super) image: Option<StringId>,
     next: u32,
 }
 
@@ -55,10 +58,20 @@ pub(super) struct Candidates {
     hits: Vec<Hit>,
     /// The bit of the first rule of the phase.
     first_bit: usize,
+    /// Values that were searched and some rule of a watch has to test, and the index of the watch in the
+    /// slice.
+    searched: Vec<(u32, StringId)>,
+    /// Images that a negated rule has tested and does not match, after the position of the rule.
+    settled: Vec<(u32, StringId)>,
 }
+
+/// Values that are looked at once more when the rules have run, and tests of negated rules noted.
+const MOST_NOTED: usize = 256;
 
 impl Candidates {
     fn reset(&mut self, words: &Range<usize>) {
+        self.searched.clear();
+        self.settled.clear();
         self.rules.clear();
         self.rules.resize(words.len(), 0);
         self.lists.resize(words.len() * 64, List::default());
@@ -79,19 +92,19 @@ impl Candidates {
         hits.filter(move |hit| hit.target == target)
     }
 
-    /// Notes an image of a value for some rules, those of one word whose bits are set in `open`.
-    #[inline(never)]
-    fn note(&mut self, seen: Seen, image: StringId, word: usize, mut open: u64, gates: u64) {
-        let Some(rules) = self.rules.get_mut(word) else { return };
-        let known = *rules;
-        *rules |= open;
-        while open != 0 {
-            let bit = open.trailing_zeros();
-            open &= open - 1;
-            let Seen { target, ordinal, name, value } = seen;
-            let is_decided = gates >> bit & 1 == 0;
-            let hit = Hit { target, is_decided, ordinal, name, value, image, next: NONE };
-            self.add(word * 64 + bit as usize, hit, known >> bit & 1 == 0);
+    /// Notes a value for a rule.
+    fn note(&mut self, seen: Seen, image: Option<StringId>, Left { position, is_decided }: Left) {
+        let Some(rules) = self.rules.get_mut(position as usize / 64) else { return };
+        let is_first = *rules >> (position % 64) & 1 == 0;
+        *rules |= 1 << (position % 64);
+        let Seen { target, ordinal, name, value } = seen;
+        self.add(position as usize, Hit { target, is_decided, ordinal, name, value, image, next: NONE }, is_first);
+    }
+
+    /// Notes that the negated rule with this bit has tested an image and does not match it.
+    pub(super) fn settle(&mut self, bit: u32, image: StringId) {
+        if self.settled.len() < MOST_NOTED {
+            self.settled.push((bit - self.first_bit as u32, image));
         }
     }
 
@@ -153,14 +166,36 @@ impl State {
         self.store.tools.get_or_insert_default().plans = plans;
     }
 
+    /// Remembers which rules have to test the values that were searched, now that the rules have tested them.
+    pub(super) fn learn(&mut self, policy: &Policy, program: &Program, slice: &Slice) {
+        // Where a limit left something out, that nothing was found means nothing.
+        if self.store.budget.has_met_any() {
+            return;
+        }
+        let mut plans = std::mem::take(&mut self.store.tools.get_or_insert_default().plans);
+        let searched = Searched::of(policy, program);
+        while let Some((number, value)) = self.candidates.searched.pop() {
+            let Some(watch) = slice.watches.get(number as usize) else { continue };
+            let mut left: SmallVec<[Left; MOST_LEFT]> = SmallVec::new();
+            self.look_through(policy, &searched, watch, value, &mut plans, |candidates, image, rule| {
+                let is_settled = candidates.settled.contains(&(rule.position, image));
+                if !is_settled && !left.contains(&rule) {
+                    left.push(rule);
+                }
+            });
+            self.remember(value, watch, &left);
+        }
+        self.store.tools.get_or_insert_default().plans = plans;
+    }
+
     /// Finds the rules that have to test the values of a slice.
     fn look_at_all(&mut self, policy: &Policy, searched: &Searched<'_>, slice: &Slice, plans: &mut Plans) {
-        for watch in &slice.watches {
+        for (number, watch) in slice.watches.iter().enumerate() {
             let mut seen = Seen { target: watch.number, ordinal: 0, name: None, value: StringId::EMPTY };
             match watch.source {
                 Source::Scalar(variable) => {
                     seen.value = self.collections.scalar(variable);
-                    self.look_at(policy, searched, watch, seen, plans);
+                    self.look_at(policy, searched, (number, watch), seen, plans);
                 }
                 Source::Items(collections, part) => {
                     for collection in collections {
@@ -179,7 +214,7 @@ impl State {
                             seen.ordinal += 1;
                             seen.name = Some(item.name);
                             seen.value = if part == Part::Values { item.value } else { item.name };
-                            self.look_at(policy, searched, watch, seen, plans);
+                            self.look_at(policy, searched, (number, watch), seen, plans);
                         }
                     }
                 }
@@ -188,48 +223,79 @@ impl State {
         }
     }
 
-    /// Finds the rules of a watch that have to test a value.
-    fn look_at(&mut self, policy: &Policy, searched: &Searched<'_>, watch: &Watch, seen: Seen, plans: &mut Plans) {
-        if self.store.is_quiet(seen.value, watch) {
+    /// Finds the rules of a watch, which has this number in its slice, that have to test a value.
+    fn look_at(
+        &mut self,
+        policy: &Policy,
+        searched: &Searched<'_>,
+        (number, watch): (usize, &Watch),
+        seen: Seen,
+        plans: &mut Plans,
+    ) {
+        if self.recall(watch, seen) {
             return;
         }
-        let chains = &policy.parts.chains;
-        let plan = plans.of(&watch.direct, self.store.classes(seen.value), chains, searched.negated);
-        let mut quiet = self.look_through(chains, searched, plan, seen, seen.value);
-        for (steps, look) in &watch.derived {
-            let image = steps.iter().fold(seen.value, |image, step| self.store.step(image, *step, chains));
-            let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
-            quiet &= self.look_through(chains, searched, plan, seen, image);
-        }
-        if quiet {
-            self.store.set_quiet(seen.value, watch);
+        let mut is_quiet = true;
+        self.look_through(policy, searched, watch, seen.value, plans, |candidates, image, rule| {
+            is_quiet = false;
+            candidates.note(seen, Some(image), rule);
+        });
+        if is_quiet {
+            self.remember(seen.value, watch, &[]);
+        } else if self.candidates.searched.len() < MOST_NOTED {
+            self.candidates.searched.push((number as u32, seen.value));
         }
     }
 
-    /// Notes which rules of a plan have to test a value, of which steps they have in common made `image`;
-    /// whether none has to.
+    /// Notes a value for the rules of a watch that are known to have to test it; whether they are known.
+    fn recall(&mut self, watch: &Watch, seen: Seen) -> bool {
+        let Some(value) = self.store.fingerprint(seen.value) else { return false };
+        let Some(left) = self.store.tools.get_or_insert_default().recall.of(value, watch.id) else { return false };
+        left.for_each(|rule| self.candidates.note(seen, None, rule));
+        true
+    }
+
+    /// Remembers which rules of a watch have to test a value.
+    fn remember(&mut self, value: StringId, watch: &Watch, left: &[Left]) {
+        if self.store.budget.has_met_any() {
+            return;
+        }
+        if let Some(value) = self.store.fingerprint(value) {
+            self.store.tools.get_or_insert_default().recall.note(value, watch.id, left);
+        }
+    }
+
+    /// Goes through the ways in which the rules of a watch transform a value, and tells which rules have to
+    /// test what comes out.
     fn look_through(
         &mut self,
-        chains: &Chains,
+        policy: &Policy,
         searched: &Searched<'_>,
-        plan: &Plan,
-        seen: Seen,
-        image: StringId,
-    ) -> bool {
-        let mut quiet = true;
-        for way in &plan.ways {
-            let image = way.steps.iter().fold(image, |image, step| self.store.step(image, *step, chains));
-            let gates = self.store.gates(image, searched.which, searched.prefilter);
-            let gates = gates.get(searched.words.clone()).unwrap_or_default();
-            for rules in &way.rules {
-                let open = rules.open(gates);
-                if open != 0 {
-                    quiet = false;
-                    let gates = gates.get(rules.word).copied().unwrap_or(0);
-                    self.candidates.note(seen, image, rules.word, open, gates);
+        watch: &Watch,
+        value: StringId,
+        plans: &mut Plans,
+        mut tell: impl FnMut(&mut Candidates, StringId, Left),
+    ) {
+        let chains = &policy.parts.chains;
+        let looks = watch.derived.iter().map(|(steps, look)| (steps.as_slice(), look));
+        for (first, look) in std::iter::once((&[][..], &watch.direct)).chain(looks) {
+            let image = first.iter().fold(value, |image, step| self.store.step(image, *step, chains));
+            let plan = plans.of(look, self.store.classes(image), chains, searched.negated);
+            for way in &plan.ways {
+                let image = way.steps.iter().fold(image, |image, step| self.store.step(image, *step, chains));
+                let gates = self.store.gates(image, searched.which, searched.prefilter);
+                let gates = gates.get(searched.words.clone()).unwrap_or_default();
+                for rules in &way.rules {
+                    let closed = !gates.get(rules.word).copied().unwrap_or(0);
+                    let mut open = rules.open(gates);
+                    while open != 0 {
+                        let bit = open.trailing_zeros();
+                        open &= open - 1;
+                        let position = rules.word as u32 * 64 + bit;
+                        tell(&mut self.candidates, image, Left { position, is_decided: closed >> bit & 1 == 1 });
+                    }
                 }
             }
         }
-        quiet
     }
 }

@@ -126,8 +126,8 @@ impl State {
             }
             let matched = self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
             hit |= matched;
-            if by_hits && matched == link.negated && plain.is_some() && link.operator.is_constant() {
-                self.close_gates(policy, rule, link, *subject);
+            if by_hits && plain.is_some() && link.operator.is_constant() {
+                self.note_outcome(policy, rule, link, *subject, matched);
             }
         }
         self.expanded = argument;
@@ -244,13 +244,19 @@ impl State {
         prefilter::is_set(self.store.gates(image, which, prefilter), gate)
     }
 
-    /// Notes that the operator of a rule matches no image that it tested of a value.
-    fn close_gates(&mut self, policy: &Policy, rule: &Rule, link: &Link, subject: Subject) {
+    /// Notes what a test says of the value for as long as the rules stay as they are.
+    fn note_outcome(&mut self, policy: &Policy, rule: &Rule, link: &Link, subject: Subject, matched: bool) {
+        // What was given up was not decided.
+        if self.store.budget.has_met_any() {
+            return;
+        }
+        let is_refuted = matched == link.negated;
         let chains = &policy.parts.chains;
         match subject.value {
-            Value::Image { id, is_decided: false } => self.close_gate(policy, id, rule.bit as usize),
+            Value::Image { id, is_decided: false } if is_refuted => self.close_gate(policy, id, rule.bit as usize),
+            Value::Image { id, .. } if link.negated && !matched => self.candidates.settle(rule.bit, id),
             // A negated test that matched one image says nothing about the others.
-            Value::String(mut image) if link.multi_match && !link.negated => {
+            Value::String(mut image) if link.multi_match && is_refuted && !link.negated => {
                 self.close_gate(policy, image, rule.bit as usize);
                 for step in &chains.get(link.chain).steps {
                     image = self.store.step(image, *step, chains);

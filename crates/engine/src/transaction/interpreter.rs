@@ -59,12 +59,19 @@ impl State {
             run.use_whole();
         }
         self.find_candidates(policy, program, run.slice);
+        let intervention = self.run_rules(policy, &mut run, phase);
+        self.learn(policy, program, run.slice);
+        intervention
+    }
+
+    fn run_rules<'a>(&mut self, policy: &'a Policy, run: &mut Run<'a>, phase: u8) -> Option<Intervention> {
+        let program = run.program;
         loop {
-            let Some(next) = self.next_rule(&run) else {
+            let Some(next) = self.next_rule(run) else {
                 if run.end >= program.rules.len() {
                     return None;
                 }
-                self.pass_split(policy, &mut run);
+                self.pass_split(policy, run);
                 continue;
             };
             run.position = next + 1;
@@ -131,6 +138,7 @@ impl State {
 
     /// Goes on behind the split of a phase, with the slice that the gates leave.
     fn pass_split<'a>(&mut self, policy: &'a Policy, run: &mut Run<'a>) {
+        self.learn(policy, run.program, run.slice);
         let slices = &run.program.slices;
         let mut outcomes = 0u64;
         for (bit, condition) in slices.conditions.iter().enumerate() {

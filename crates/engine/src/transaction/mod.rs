@@ -19,6 +19,7 @@ mod kept;
 mod lookups;
 mod plain;
 mod plans;
+mod recall;
 mod recorder;
 mod report;
 mod request;
@@ -48,7 +49,7 @@ use crate::persistence::CollectionStore;
 use crate::policy::Policy;
 use crate::trace::{Trace, TraceLimits};
 use crate::verdict::{AuditDecision, BodyStatus, Intervention, Match, Scores, ScriptMessage};
-use candidates::Candidates;
+use candidates::{Candidates, Hit};
 use collections::Collections;
 use evaluate::{MatchedValue, Subject};
 use kept::Keeper;
@@ -103,6 +104,7 @@ pub(crate) struct State {
     /// Rules of the current phase that can match, as the prefilter sees it.
     candidates: Candidates,
     /// Reused while rules run.
+    hits: Vec<Hit>,
     subjects: Vec<Subject>,
     expanded: Vec<u8>,
     built: Vec<u8>,

@@ -272,14 +272,9 @@ fn percent_decoded(path: &[u8]) -> Cow<'_, [u8]> {
 
 /// A request target without scheme and authority. `//host/path` is a path.
 fn without_authority(uri: &[u8]) -> &[u8] {
-    let Some(at) = memchr::memmem::find(uri, b"://") else { return uri };
-    let scheme = uri.get(..at).unwrap_or_default();
-    if scheme.is_empty()
-        || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-    {
-        return uri;
-    }
-    let rest = uri.get(at + 3..).unwrap_or_default();
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let at = uri.iter().position(|byte| !is_scheme(byte)).unwrap_or(0);
+    let Some(rest) = uri.get(at..).and_then(|rest| rest.strip_prefix(b"://")).filter(|_| at > 0) else { return uri };
     match rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
         Some(path) => rest.get(path..).unwrap_or_default(),
         None => b"/",

@@ -12,11 +12,11 @@
 use parapet_seclang::ast::Transformation;
 
 use super::budget::Budget;
+use super::recall::Fingerprint;
 use super::strings::{Strings, Vacancy};
 use super::tools::Tools;
 use crate::limits::{Limit, Limits};
 use crate::policy::chains::{ChainId, Chains};
-use crate::policy::program::Watch;
 use crate::prefilter::Prefilter;
 use crate::prefilter::classes::ClassSet;
 use crate::transformations;
@@ -27,6 +27,8 @@ const KEPT: u32 = 1 << 31;
 const LONGEST_KEPT: usize = 256;
 /// Steps for each byte of such a string: those of a dozen transformations and searches.
 const KEPT_STEPS: usize = 24;
+/// Bytes of the longest value that is recognised when it comes again: a page, but not an upload.
+const LONGEST_FINGERPRINT: usize = 16 << 10;
 
 /// A place in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -346,17 +348,14 @@ impl Store {
         self.strings(id).gates(id.index(), which, prefilter.words())
     }
 
-    /// Whether it is known that no rule of a watch has to test a string.
-    #[inline]
-    pub(crate) fn is_quiet(&self, id: StringId, watch: &Watch) -> bool {
-        id.is_kept() && self.kept.is_quiet(id.index(), watch)
-    }
-
-    /// Notes that none has to, if the string is kept. What is quiet stays so: gates are closed, never opened.
-    pub(crate) fn set_quiet(&mut self, id: StringId, watch: &Watch) {
-        if id.is_kept() && !self.anew {
-            self.kept.set_quiet(id.index(), watch);
+    /// What tells a string from all others, unless it is too long to come again or
+    /// nothing is to be remembered.
+    pub(super) fn fingerprint(&mut self, id: StringId) -> Option<Fingerprint> {
+        if self.anew || self.remember == 0 || self.span(id).len() > LONGEST_FINGERPRINT {
+            return None;
         }
+        let seed = self.seed;
+        self.strings_mut(id).fingerprint(id.index(), seed)
     }
 
     #[inline(never)]

@@ -1,21 +1,12 @@
 //! Distinct strings, each once, with what has been worked out about it: the kinds of bytes it has, its
 //! images under transformations, the gates of rules it opens.
 
-use crate::policy::program::Watch;
+use super::recall::{self, Fingerprint};
 use crate::prefilter::classes::{self, ClassSet};
 use crate::variables::key_hash;
 
 /// No row, no string, no hash.
 const NONE: u32 = u32::MAX;
-
-/// Pairs of a string and a watch remembered to be quiet.
-const QUIET: usize = 1 << 9;
-
-/// Where such a pair is noted.
-fn place_of((index, watch): (u32, usize)) -> usize {
-    let mixed = (watch as u64 >> 3 ^ u64::from(index) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 55) as usize % QUIET
-}
 
 /// A string.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +24,8 @@ struct Entry {
     original: u32,
     /// Hash of its text without case, or `NONE`.
     key_hash: u32,
+    /// Worked out when it is first asked for.
+    fingerprint: Option<Fingerprint>,
     /// Whether gates that its text opens have been closed, for each prefilter.
     refuted: [bool; 2],
 }
@@ -48,8 +41,6 @@ pub(super) struct Strings {
     images: Vec<u32>,
     /// Results of the request's and the response's prefilter.
     gates: [Vec<u64>; 2],
-    /// Strings and addresses of watches of which none of the rules can match them: direct-mapped.
-    quiet: Vec<(u32, usize)>,
 }
 
 /// Where a text that is not there would be put in the table.
@@ -63,7 +54,6 @@ impl Strings {
         self.entries.clear();
         self.images.clear();
         self.gates.iter_mut().for_each(Vec::clear);
-        self.quiet.clear();
         if self.table.is_empty() {
             self.table.resize(256, 0);
         } else {
@@ -124,6 +114,16 @@ impl Strings {
         entry.key_hash
     }
 
+    /// What tells a string from all others in later transactions too.
+    pub(super) fn fingerprint(&mut self, index: u32, key: u64) -> Option<Fingerprint> {
+        let entry = self.entries.get_mut(index as usize)?;
+        if entry.fingerprint.is_none() {
+            let text = self.bytes.get(entry.start as usize..entry.start as usize + entry.length as usize)?;
+            entry.fingerprint = Some(recall::fingerprint(text, key));
+        }
+        entry.fingerprint
+    }
+
     /// The string with this text and hash.
     pub(super) fn find(&self, text: &[u8], hash: u64) -> Result<u32, Vacancy> {
         let mask = self.table.len().wrapping_sub(1);
@@ -155,6 +155,7 @@ impl Strings {
             gates: [NONE; 2],
             original: NONE,
             key_hash: NONE,
+            fingerprint: None,
             refuted: [false; 2],
         });
         if let Some(place) = self.table.get_mut(slot) {
@@ -218,24 +219,6 @@ impl Strings {
     #[inline]
     pub(super) fn is_scanned(&self, index: u32, which: usize) -> bool {
         self.entries.get(index as usize).is_none_or(|entry| entry.gates.get(which) != Some(&NONE))
-    }
-
-    /// Whether it was noted that no rule of a watch can match a string.
-    #[inline]
-    pub(super) fn is_quiet(&self, index: u32, watch: &Watch) -> bool {
-        let pair = (index, std::ptr::from_ref(watch) as usize);
-        self.quiet.get(place_of(pair)) == Some(&pair)
-    }
-
-    /// Notes it. A policy does not move its watches, and strings that are kept belong to one policy.
-    pub(super) fn set_quiet(&mut self, index: u32, watch: &Watch) {
-        if self.quiet.is_empty() {
-            self.quiet.resize(QUIET, (0, 0));
-        }
-        let pair = (index, std::ptr::from_ref(watch) as usize);
-        if let Some(place) = self.quiet.get_mut(place_of(pair)) {
-            *place = pair;
-        }
     }
 
     /// Makes the row of a string's gates, which `scan` fills from the text and its kinds of bytes.

@@ -36,7 +36,9 @@ impl State {
         subjects: &mut Vec<Subject>,
     ) {
         let first = subjects.len();
-        for hit in self.candidates.of(rule.bit, target.number) {
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.extend(self.candidates.of(rule.bit, target.number));
+        for hit in hits.drain(..) {
             if let (Select::Pattern { rx, .. }, Some(name)) = (&target.select, hit.name)
                 && !is_selected(rx, self.store.text(name))
             {
@@ -45,10 +47,14 @@ impl State {
             let key = hit.name.map_or(Key::None, |name| Key::Text(self.store.span(name)));
             let value = match link.multi_match {
                 true => Value::String(hit.value),
-                false => Value::Image { id: hit.image, is_decided: hit.is_decided },
+                false => {
+                    let id = hit.image.unwrap_or_else(|| self.image(policy, hit.value, link.chain));
+                    Value::Image { id, is_decided: hit.is_decided }
+                }
             };
             subjects.push(Subject { name: Name { variable: target.variable, key }, value });
         }
+        self.hits = hits;
         self.leave_out_and_count(policy, rule, link, target, first, subjects);
     }
 
