@@ -3,7 +3,8 @@
 //!
 //! `bench/engine` runs it. Either it measures everything (the CRS root, the directory of requests,
 //! the seconds to spend on each figure), or it only runs one request a number of times, for a tool
-//! that counts instructions (`run`, the CRS root, the paranoia level, the request, the number).
+//! that counts instructions (`run`, the CRS root, the paranoia level, the request, the number; `vary` for
+//! requests of its kind no two of which are alike).
 
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
@@ -24,24 +25,29 @@ fn main() -> Outcome<()> {
     // cargo bench adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["run", rules, paranoia, request, count] => run(rules, paranoia.parse()?, request, count.parse()?),
+        ["run", rules, paranoia, request, count] => run(rules, paranoia.parse()?, request, count.parse()?, false),
+        ["vary", rules, paranoia, request, count] => run(rules, paranoia.parse()?, request, count.parse()?, true),
         [rules, requests, seconds] => {
             measure_all(Path::new(rules), Path::new(requests), Duration::from_secs_f64(seconds.parse()?))
         }
         // cargo test runs benches too, without arguments.
         _ => {
-            println!("usage: engine RULES REQUESTS SECONDS | run RULES PARANOIA REQUEST COUNT; see bench/engine");
+            println!("usage: engine RULES REQUESTS SECONDS | run|vary RULES PARANOIA REQUEST COUNT; see bench/engine");
             Ok(())
         }
     }
 }
 
-/// Runs one request again and again.
-fn run(rules: &str, paranoia: u8, request: &str, count: u64) -> Outcome<()> {
+/// Runs one request again and again, or as many of its kind.
+fn run(rules: &str, paranoia: u8, request: &str, count: u64, varies: bool) -> Outcome<()> {
     let rule_set = rule_set(Path::new(rules), Mode::Blocking(paranoia))?;
     let request = Request::read(Path::new(request))?;
-    for _ in 0..count {
-        transact(&rule_set.policy, &request);
+    let requests: Vec<Request> = match varies {
+        true => (0..count).map(|number| request.varied(number)).collect(),
+        false => vec![request],
+    };
+    for request in requests.iter().cycle().take(count as usize) {
+        transact(&rule_set.policy, request);
     }
     Ok(())
 }
@@ -93,12 +99,15 @@ fn measure_all(rules: &Path, requests: &Path, budget: Duration) -> Outcome<()> {
     figures.add("engine_rss_mb", resident);
     figures.add("engine_get_working_kb", working as f64 / 1024.0);
 
-    println!("\nNo two requests alike (path, arguments, cookies, referrer):");
-    let mut number = 0;
-    figures.time("get_varied", policy, budget, || {
-        number += 1;
-        Arc::new(get.varied(number))
-    });
+    println!("\nNo two requests alike (path, values of arguments and bodies, cookies, referrer):");
+    for (name, file) in REQUESTS {
+        let request = Request::read(&requests.join(file))?;
+        let mut number = 0;
+        figures.time(&format!("{name}_varied"), policy, budget, || {
+            number += 1;
+            Arc::new(request.varied(number))
+        });
+    }
     println!("\nParanoia 4, nothing blocked, so that all phases run:");
     let get_1 = figures.found.iter().find(|(name, _)| name == "engine_get_us").map_or(0.0, |(_, time)| *time);
     let get_4 = figures.time("get_pl4", &rule_set(rules, Mode::Scoring(4))?.policy, budget, || Arc::clone(&get));

@@ -1,5 +1,7 @@
 //! The transactions that are measured: a request, a page as the answer, all five phases.
 
+mod varied;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,48 +53,6 @@ impl Request {
             headers: headers.collect(),
             body: body.get(4..).unwrap_or_default().to_vec(),
         })
-    }
-
-    /// The same request by another visitor who looks for something else: path, argument values, cookies
-    /// and referrer are this number's own.
-    pub(crate) fn varied(&self, number: u64) -> Request {
-        let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut next = |most: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % most
-        };
-        const WORDS: [&str; 16] = [
-            "running", "blue", "shoes", "winter", "jacket", "leather", "boots", "kids", "sale", "large", "trail",
-            "cotton", "shirt", "summer", "hat", "socks",
-        ];
-        let mut word = || format!("{}{}", WORDS[next(16)], next(100_000));
-        let target = format!(
-            "/products/{}?q={}+{}+{}&category={}&page={}&sort={}",
-            word(),
-            word(),
-            word(),
-            word(),
-            word(),
-            number % 97,
-            word()
-        );
-        let referer = format!("https://shop.example.com/{}", word());
-        let cookie = format!(
-            "session={:016x}{:04x}; theme={}; cart={number}",
-            number ^ 0x5f2b_1c9a_e0d3_4b7f,
-            number % 65_536,
-            word()
-        );
-        let mut request = self.clone();
-        request.target = target.into_bytes();
-        for (name, value) in &mut request.headers {
-            match name.as_slice() {
-                b"Cookie" => *value = cookie.clone().into_bytes(),
-                b"Referer" => *value = referer.clone().into_bytes(),
-                _ => {}
-            }
-        }
-        request
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each literal is filed under six of its bytes, its *key* (shorter ones under four, three or two). For
 //! each byte the pass asks a table whether any key ends like the three bytes up to it, for eight bytes at
-//! once; only where one does it asks a bitmap about the whole key, and only then compares. The table tells
+//! once, and whether one begins like the three bytes that it would begin with; only where one does it asks a bitmap about the whole key, and only then compares. The table tells
 //! letters apart and little else, so that it stays in the processor's nearest cache. Keys are chosen so
 //! that benign text seldom gets beyond the first question.
 
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::literals::chance;
-use super::pass::{CODE_BITS, ENDINGS, LOWER, Pass, with_code};
+use super::pass::{BEGINS_FOUR, BEGINS_SIX, CODE_BITS, ENDINGS, LOWER, Pass, with_code};
 
 /// What a literal belongs to: a gate and the bit of its clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ const CROWDING: f64 = 2e-5;
 
 /// All literals, filed.
 pub(crate) struct Needles {
-    /// For each ending of a text the kinds of keys that end so, as bits.
+    /// For each three bytes the kinds of keys that end or begin so, as bits.
     endings: Box<[u8; ENDINGS]>,
     keys: Box<[u64; KEY_WORDS]>,
     /// Open addressing by hash of the key: key and range of `filed`; an empty range is free.
@@ -109,6 +109,13 @@ impl Seen {
 #[inline]
 fn key_of(kind: usize, last: u64) -> u64 {
     last & KEYS[kind % 4].0 | KEYS[kind % 4].1
+}
+
+/// The codes of the first three bytes of a key.
+fn beginning_of(kind: usize, key: u64) -> usize {
+    let bytes = key.to_be_bytes();
+    let begin = bytes.len() - LENGTHS[kind % 4];
+    bytes.iter().skip(begin).take(3).fold(0, |codes, byte| with_code(codes, *byte))
 }
 
 /// The bit of a key in the bitmap.
@@ -194,6 +201,8 @@ impl Needles {
         for code in 0..before {
             self.endings[(ending | code << (2 * CODE_BITS)) % ENDINGS] |= 1 << kind;
         }
+        let begins = [0, 0, BEGINS_FOUR, BEGINS_SIX][kind % 4];
+        self.endings[beginning_of(kind, key) % ENDINGS] |= begins;
         let bit = key_bit(key);
         self.keys[(bit >> 6) % KEY_WORDS] |= 1 << (bit & 63);
     }

@@ -41,25 +41,42 @@ pub(super) fn with_code(codes: usize, byte: u8) -> usize {
     codes << CODE_BITS | usize::from(CODES[usize::from(byte)])
 }
 
+/// Bits of an ending: a key of two, three, four, six bytes ends so, and one of four, of six bytes begins so.
+pub(super) const ENDS_FOUR: u8 = 1 << 2;
+pub(super) const ENDS_SIX: u8 = 1 << 3;
+pub(super) const BEGINS_FOUR: u8 = 1 << 4;
+pub(super) const BEGINS_SIX: u8 = 1 << 5;
+
+/// A bit in each byte.
+const ONES: u64 = u64::MAX / 0xff;
+
 /// Where a pass is: the last bytes of the text up to there.
 #[derive(Default)]
 pub(super) struct Pass {
     /// The eight bytes before the last eight, and those, in lower case.
     bytes: [u64; 2],
     codes: usize,
+    /// What the table says of the endings at the last eight bytes.
+    endings: u64,
 }
 
 impl Pass {
     /// Goes on by eight bytes: which kinds of keys may end at each, a byte of bits for each.
     #[inline]
     pub(super) fn advance(&mut self, chunk: [u8; 8], endings: &[u8; ENDINGS]) -> u64 {
-        let mut stops = 0;
+        let mut now = 0;
         for (place, byte) in chunk.into_iter().enumerate() {
             self.codes = with_code(self.codes, byte);
-            stops |= u64::from(endings[self.codes % ENDINGS]) << (8 * place);
+            now |= u64::from(endings[self.codes % ENDINGS]) << (8 * place);
         }
+        let before = std::mem::replace(&mut self.endings, now);
         self.bytes = [self.bytes[1], lower(u64::from_be_bytes(chunk))];
-        stops
+        // Longer keys must also have begun, one byte or three before their ending.
+        let (one_before, three_before) = (now << 8 | before >> 56, now << 24 | before >> 40);
+        let short = now & (u64::from(ENDS_FOUR - 1) * ONES);
+        let four = now & one_before >> 2 & (u64::from(ENDS_FOUR) * ONES);
+        let six = now & three_before >> 2 & (u64::from(ENDS_SIX) * ONES);
+        short | four | six
     }
 
     /// The eight bytes up to a place among the last eight.
@@ -73,7 +90,6 @@ impl Pass {
 /// Eight bytes in lower case.
 #[inline]
 fn lower(bytes: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 0xff;
     let ascii = bytes & (0x7f * ONES);
     let from_a = ascii + (0x80 - b'A' as u64) * ONES;
     let beyond_z = ascii + (0x7f - b'Z' as u64) * ONES;

@@ -58,8 +58,8 @@ pub(super) struct Candidates {
     hits: Vec<Hit>,
     /// The bit of the first rule of the phase.
     first_bit: usize,
-    /// Values that were searched and some rule of a watch has to test, and the index of the watch in the
-    /// slice.
+    /// Values that came again, were searched, and some rule of a watch has to test, with the index of the
+    /// watch in the slice.
     searched: Vec<(u32, StringId)>,
     /// Images that a negated rule has tested and does not match, after the position of the rule.
     settled: Vec<(u32, StringId)>,
@@ -242,7 +242,7 @@ impl State {
         });
         if is_quiet {
             self.remember(seen.value, watch, &[]);
-        } else if self.candidates.searched.len() < MOST_NOTED {
+        } else if self.candidates.searched.len() < MOST_NOTED && self.meet(seen.value) {
             self.candidates.searched.push((number as u32, seen.value));
         }
     }
@@ -253,6 +253,12 @@ impl State {
         let Some(left) = self.store.tools.get_or_insert_default().recall.of(value, watch.id) else { return false };
         left.for_each(|rule| self.candidates.note(seen, None, rule));
         true
+    }
+
+    /// Whether an earlier transaction has met a value already.
+    fn meet(&mut self, value: StringId) -> bool {
+        let Some(value) = self.store.fingerprint(value) else { return false };
+        self.store.tools.get_or_insert_default().recall.meet(value)
     }
 
     /// Remembers which rules of a watch have to test a value.

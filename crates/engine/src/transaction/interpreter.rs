@@ -47,6 +47,9 @@ impl State {
             return None;
         }
         let program = policy.parts.programs.get(usize::from(phase).checked_sub(1)?)?;
+        if phase == 1 {
+            self.store.tools.get_or_insert_default().recall.begin();
+        }
         let mut run = Run::new(program);
         if let Some(marker) = self.control.pending_skip {
             // A skip that an earlier phase could not finish lasts until its marker is met.

@@ -18,7 +18,7 @@ const SETS: usize = 512;
 /// Lines of a set. One would not do: two values that every request has must not drive each other out.
 const WAYS: usize = 4;
 /// Words of a line: a value is seldom in more than a few variables, and each phase watches them anew.
-const WORDS: usize = 27;
+const WORDS: usize = 26;
 /// Rules kept for a value and a watch; a value that concerns more of them is looked at every time.
 pub(super) const MOST_LEFT: usize = 8;
 
@@ -54,6 +54,8 @@ struct Line {
     value: Fingerprint,
     words: [u32; WORDS],
     length: u8,
+    /// The turn in which the value was met first.
+    met: u32,
     /// Whether the value came again since the line was last passed over when a place was needed.
     is_used: bool,
 }
@@ -62,9 +64,22 @@ struct Line {
 #[derive(Debug, Default)]
 pub(super) struct Recall {
     sets: Vec<[Line; WAYS]>,
+    /// Transactions so far.
+    turn: u32,
 }
 
 impl Recall {
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// Whether an earlier transaction has met a value already, so that it is worth finding out more.
+    pub(super) fn meet(&mut self, value: Fingerprint) -> bool {
+        let turn = self.turn;
+        self.line(value).met != turn
+    }
+
     /// The rules of a watch that have to test a value, if that is known.
     pub(super) fn of(&mut self, value: Fingerprint, watch: u32) -> Option<impl Iterator<Item = Left>> {
         let line = self.sets.get_mut(set_of(value))?.iter_mut().find(|line| line.value == value)?;
@@ -80,17 +95,23 @@ impl Recall {
         if left.len() > MOST_LEFT || left.iter().any(|rule| rule.position >= DECIDED) {
             return;
         }
+        self.line(value).add(watch, left);
+    }
+
+    /// The line of a value, a new one if it has none.
+    fn line(&mut self, value: Fingerprint) -> &mut Line {
         if self.sets.is_empty() {
             self.sets.resize(SETS, [Line::default(); WAYS]);
         }
-        let Some(set) = self.sets.get_mut(set_of(value)) else { return };
+        let set = &mut self.sets[set_of(value)];
         let place = set.iter().position(|line| line.value == value).unwrap_or_else(|| {
-            // A second chance for each line that was of use since the last time.
+            // The oldest line goes, after a second chance for each that was of use since the last time.
             let free = set.iter_mut().position(|line| !std::mem::take(&mut line.is_used)).unwrap_or(0);
-            set[free] = Line { value, ..Line::default() };
-            free
+            set[free] = Line { value, met: self.turn, ..Line::default() };
+            set[free..].rotate_left(1);
+            WAYS - 1
         });
-        set[place].add(watch, left);
+        &mut set[place]
     }
 }
 
@@ -155,7 +176,16 @@ mod tests {
             assert!(known(&mut recall, 0, 3).is_some(), "after {number} others");
         }
         let remembered = (0..100_000).filter(|number| known(&mut recall, *number, 3).is_some()).count();
-        assert!((SETS..=SETS * WAYS).contains(&remembered), "{remembered}");
+        assert!(remembered > SETS * (WAYS - 1), "{remembered}");
+    }
+
+    #[test]
+    fn a_value_is_met_in_an_earlier_transaction_or_now() {
+        let mut recall = Recall::default();
+        recall.begin();
+        assert!(!recall.meet(value(1)) && !recall.meet(value(1)));
+        recall.begin();
+        assert!(recall.meet(value(1)) && !recall.meet(value(2)));
     }
 
     #[test]
