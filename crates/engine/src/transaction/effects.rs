@@ -1,12 +1,13 @@
 //! What a link does each time it matches: `setvar`, `ctl`, collections.
 
 use super::State;
+use super::evaluate::At;
 use super::store::Span;
 use crate::limits::Limit;
 use crate::operators::numeric;
 use crate::policy::Policy;
 use crate::policy::names::Slot;
-use crate::policy::rule::{Change, Ctl, Effect, Link, Rule};
+use crate::policy::rule::{Change, Ctl, Effect, Rule};
 use crate::policy::template::Template;
 use crate::variables::Collection;
 
@@ -15,16 +16,17 @@ const MOST_INJECTED: usize = 1 << 20;
 
 impl State {
     /// Applies the effects of a link, in order.
-    pub(super) fn apply_effects(&mut self, policy: &Policy, rule: &Rule, link: &Link) {
+    pub(super) fn apply_effects(&mut self, at: At<'_>) {
         if self.recorder.is_some() {
-            return self.apply_effects_traced(policy, rule, link);
+            return self.apply_effects_traced(at);
         }
-        for effect in &link.effects {
-            self.apply_effect(policy, rule, link, effect);
+        for effect in &at.link.effects {
+            self.apply_effect(at, effect);
         }
     }
 
-    pub(super) fn apply_effect(&mut self, policy: &Policy, rule: &Rule, link: &Link, effect: &Effect) {
+    pub(super) fn apply_effect(&mut self, at: At<'_>, effect: &Effect) {
+        let At { policy, rule, link } = at;
         match effect {
             Effect::SetTx { slot, change, ledger } => {
                 let before = self.collections.slot(*slot);
@@ -64,7 +66,7 @@ impl State {
             Effect::Sanitise(secret) => self.sanitise(policy, link, secret),
             Effect::Exec(script) => {
                 // What it says decides nothing.
-                self.run_script(policy, rule, link, script, &[]);
+                self.run_script(at, script, &[]);
             }
             Effect::Ctl(ctl) => self.control(policy, ctl),
         }

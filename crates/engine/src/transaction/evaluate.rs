@@ -11,6 +11,14 @@ use crate::policy::names::Slot;
 use crate::policy::rule::{Link, Quick, Rule};
 use crate::prefilter;
 
+/// A link of a rule that is run.
+#[derive(Clone, Copy)]
+pub(super) struct At<'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) rule: &'p Rule,
+    pub(super) link: &'p Link,
+}
+
 /// Name of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
@@ -58,7 +66,7 @@ impl State {
         self.reports.begin_rule();
         let mut head_matches = 0;
         for (position, link) in rule.links.iter().enumerate() {
-            if !self.run_link(policy, rule, link, position == 0) {
+            if !self.run_link(At { policy, rule, link }, position == 0) {
                 self.matched.clear();
                 return false;
             }
@@ -83,7 +91,7 @@ impl State {
             }
         };
         self.matched.push(MatchedValue { name: Name { variable: Variable::Tx, key: Key::Slot(slot) }, value });
-        self.apply_effects(policy, rule, link);
+        self.apply_effects(At { policy, rule, link });
         self.conclude(policy, rule, index, 1);
     }
 
@@ -98,9 +106,10 @@ impl State {
         }
     }
 
-    fn run_link(&mut self, policy: &Policy, rule: &Rule, link: &Link, head: bool) -> bool {
+    fn run_link(&mut self, at: At<'_>, head: bool) -> bool {
+        let At { policy, rule, link } = at;
         if link.targets.is_empty() {
-            self.apply_effects(policy, rule, link);
+            self.apply_effects(at);
             return true;
         }
         let mut subjects = std::mem::take(&mut self.subjects);
@@ -108,9 +117,9 @@ impl State {
         let by_hits = head && !self.plain && link.is_steady();
         for target in &link.targets {
             if by_hits {
-                self.collect_hits(policy, rule, link, target, &mut subjects);
+                self.collect_hits(at, target, &mut subjects);
             } else {
-                self.collect(policy, rule, link, target, &mut subjects);
+                self.collect(at, target, &mut subjects);
             }
         }
         let mut argument = std::mem::take(&mut self.expanded);
@@ -124,10 +133,10 @@ impl State {
             if self.is_over_budget() {
                 break;
             }
-            let matched = self.test_subject(policy, rule, link, plain.unwrap_or(&argument), *subject);
+            let matched = self.test_subject(at, plain.unwrap_or(&argument), *subject);
             hit |= matched;
             if by_hits && plain.is_some() && link.operator.is_constant() {
-                self.note_outcome(policy, rule, link, *subject, matched);
+                self.note_outcome(at, *subject, matched);
             }
         }
         self.expanded = argument;
@@ -136,7 +145,8 @@ impl State {
     }
 
     /// Tests one value, after all transformations or, for `multiMatch`, after each that changed it.
-    fn test_subject(&mut self, policy: &Policy, rule: &Rule, link: &Link, argument: &[u8], subject: Subject) -> bool {
+    fn test_subject(&mut self, at: At<'_>, argument: &[u8], subject: Subject) -> bool {
+        let At { policy, link, .. } = at;
         let chains = &policy.parts.chains;
         let chain = chains.get(link.chain);
         if link.multi_match && !chain.steps.is_empty() {
@@ -145,13 +155,13 @@ impl State {
                 Value::Text(span) => self.store.intern_span(span),
             };
             let span = self.store.span(image);
-            let mut hit = self.test(policy, rule, link, argument, subject.name, span, None);
+            let mut hit = self.test(at, argument, subject.name, span, None);
             for step in &chain.steps {
                 let next = self.store.step(image, *step, chains);
                 if next != image {
                     image = next;
                     let span = self.store.span(image);
-                    hit |= self.test(policy, rule, link, argument, subject.name, span, None);
+                    hit |= self.test(at, argument, subject.name, span, None);
                 }
             }
             return hit;
@@ -173,31 +183,20 @@ impl State {
                 self.store.span(image)
             }
         };
-        self.test(policy, rule, link, argument, subject.name, span, known)
+        self.test(at, argument, subject.name, span, known)
     }
 
     /// Tests one transformed value, unless it is `known` whether the operator matches it; on a match
     /// stores captures and applies the link's effects.
-    #[allow(clippy::too_many_arguments, reason = "what is tested, how, and what is known of it")]
-    pub(super) fn test(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        argument: &[u8],
-        name: Name,
-        value: Span,
-        known: Option<bool>,
-    ) -> bool {
+    pub(super) fn test(&mut self, at: At<'_>, argument: &[u8], name: Name, value: Span, known: Option<bool>) -> bool {
+        let At { policy, link, .. } = at;
         let steps = if known.is_some() { 0 } else { link.operator.steps(argument, value.len()) };
         self.store.budget.spend(PER_VALUE + steps);
         let text = self.store.get(value);
         let outcome = match (&link.operator, link.number, known) {
             (_, _, Some(known)) => known,
             (Operator::Number(number), Some(with), None) => compare(*number, text, with),
-            (Operator::Lookup(Lookup::Script(script)), _, None) => {
-                self.ask_script(policy, rule, link, script, name, value)
-            }
+            (Operator::Lookup(Lookup::Script(script)), _, None) => self.ask_script(at, script, name, value),
             (Operator::Lookup(lookup), _, None) => self.look_up(policy, lookup, value),
             (operator, _, None) => match operator.matches(argument, text) {
                 Ok(outcome) => outcome,
@@ -215,7 +214,7 @@ impl State {
             self.store_captures(link, argument, value);
         }
         self.matched.push(MatchedValue { name, value });
-        self.apply_effects(policy, rule, link);
+        self.apply_effects(at);
         true
     }
 
@@ -245,7 +244,7 @@ impl State {
     }
 
     /// Notes what a test says of the value for as long as the rules stay as they are.
-    fn note_outcome(&mut self, policy: &Policy, rule: &Rule, link: &Link, subject: Subject, matched: bool) {
+    fn note_outcome(&mut self, At { policy, rule, link }: At<'_>, subject: Subject, matched: bool) {
         // What was given up was not decided.
         if self.store.budget.has_met_any() {
             return;

@@ -12,12 +12,11 @@ use parapet_seclang::ast::{PersistentCollection, Transformation, Variable};
 
 use super::State;
 use super::body::UPLOAD;
-use super::evaluate::{Key, Name, Value as Tested};
+use super::evaluate::{At, Key, Name, Value as Tested};
 use super::store::Span;
 use crate::limits::Limit;
 use crate::persistence::ValueChange;
-use crate::policy::Policy;
-use crate::policy::rule::{Link, Rule};
+use crate::policy::rule::Rule;
 use crate::policy::targets::{Select, Target};
 use crate::transformations;
 use crate::variables::{Collection, Source, key_hash};
@@ -51,27 +50,18 @@ impl Host for Quiet {
 /// The functions of a script that runs for a rule.
 struct Bridge<'a> {
     state: &'a mut State,
-    policy: &'a Policy,
-    rule: &'a Rule,
-    link: &'a Link,
+    at: At<'a>,
 }
 
 impl State {
     /// Runs the `main` of a rule's script; what it says, if it says anything.
-    pub(super) fn run_script(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        script: &Script,
-        arguments: &[Value],
-    ) -> Option<Vec<u8>> {
+    pub(super) fn run_script(&mut self, at: At<'_>, script: &Script, arguments: &[Value]) -> Option<Vec<u8>> {
         let sandbox = match self.sandbox.take() {
             Some(sandbox) => Ok(sandbox),
-            None => Sandbox::new(policy.limits.script).map(Box::new),
+            None => Sandbox::new(at.policy.limits.script).map(Box::new),
         };
         let outcome = sandbox.and_then(|mut sandbox| {
-            let mut bridge = Bridge { state: self, policy, rule, link };
+            let mut bridge = Bridge { state: self, at };
             let mut steps = START;
             let outcome = sandbox.load(script, &mut bridge).and_then(|()| {
                 steps += WEIGHT * sandbox.steps();
@@ -84,7 +74,7 @@ impl State {
         match outcome {
             Ok(said) => said.to_text().filter(|said| !said.is_empty()),
             Err(failure) => {
-                self.note_failure(rule, &failure);
+                self.note_failure(at.rule, &failure);
                 None
             }
         }
@@ -105,15 +95,7 @@ impl State {
     }
 
     /// Tests a value with the script of `SecRuleScript` or `@inspectFile`.
-    pub(super) fn ask_script(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        script: &Script,
-        name: Name,
-        value: Span,
-    ) -> bool {
+    pub(super) fn ask_script(&mut self, at: At<'_>, script: &Script, name: Name, value: Span) -> bool {
         let text = |span: Span| Value::Text(self.store.get(span).to_vec());
         let arguments = match name.variable {
             // The value that stands for the rule itself.
@@ -127,7 +109,7 @@ impl State {
                 vec![field, text(value)]
             }
         };
-        let said = self.run_script(policy, rule, link, script, &arguments);
+        let said = self.run_script(at, script, &arguments);
         let said = said.map(|said| self.store.push(&said));
         self.reports.set_said(said);
         said.is_some()
@@ -173,7 +155,7 @@ impl Host for Bridge<'_> {
             _ => {
                 let Value::Integer(level) = argument(0) else { return Err("the level must be a number".to_owned()) };
                 let level = u8::try_from((*level).clamp(1, 9)).unwrap_or(FAILED);
-                self.state.keep_message(self.rule, level, &text(1, "the message")?);
+                self.state.keep_message(self.at.rule, level, &text(1, "the message")?);
                 Ok(Value::Nil)
             }
         }
@@ -187,7 +169,7 @@ impl Bridge<'_> {
         let source = Source::of(variable);
         Ok(match (source, key) {
             (Source::Tx | Source::Persistent(_), None) => None,
-            _ => self.state.value_of(self.policy, Some(self.rule), variable, source, key),
+            _ => self.state.value_of(self.at.policy, Some(self.at.rule), variable, source, key),
         })
     }
 
@@ -197,7 +179,7 @@ impl Bridge<'_> {
         let source = Source::of(variable);
         let found = match (source, key) {
             (Source::Tx, Some(key)) => {
-                let value = self.state.value_of(self.policy, Some(self.rule), variable, source, Some(key));
+                let value = self.state.value_of(self.at.policy, Some(self.at.rule), variable, source, Some(key));
                 let key = self.state.store.push(key);
                 value.into_iter().map(|value| (Name { variable, key: Key::Text(key) }, value)).collect()
             }
@@ -208,7 +190,7 @@ impl Bridge<'_> {
         };
         let mut list = Vec::with_capacity(found.len());
         for (name, value) in found {
-            let name = self.state.write_name(self.policy, name);
+            let name = self.state.write_name(self.at.policy, name);
             let name = Value::Text(self.state.store.get(name).to_vec());
             let value = Value::Text(image(self.state.store.get(value), chain));
             list.push(Value::Map(vec![(b"name".to_vec(), name), (b"value".to_vec(), value)]));
@@ -218,7 +200,7 @@ impl Bridge<'_> {
 
     fn gathered(&mut self, target: &Target) -> Vec<(Name, Span)> {
         let mut subjects = Vec::new();
-        self.state.gather(self.policy, self.rule, self.link, target, &mut subjects);
+        self.state.gather(self.at, target, &mut subjects);
         let span = |value| match value {
             Tested::String(id) | Tested::Image { id, .. } => self.state.store.span(id),
             Tested::Text(span) => span,
@@ -233,7 +215,7 @@ impl Bridge<'_> {
         let span = value.map(|value| self.state.store.push(value));
         let name = self.state.store.push(key);
         match Source::of(variable) {
-            Source::Tx => self.state.set_tx_value(self.policy, name, span),
+            Source::Tx => self.state.set_tx_value(self.at.policy, name, span),
             Source::Persistent(collection) => self.set_kept(collection, name, span, value),
             _ => return Err(format!("{} cannot be set; TX and the collections of initcol can", variable.name())),
         }
@@ -242,7 +224,7 @@ impl Bridge<'_> {
 
     fn set_kept(&mut self, collection: PersistentCollection, name: Span, after: Option<Span>, value: Option<&[u8]>) {
         let noted = value.map_or(ValueChange::Removed, |value| ValueChange::Set(value.to_vec()));
-        self.state.store_persistent(self.policy, collection, name, after, noted);
+        self.state.store_persistent(self.at.policy, collection, name, after, noted);
     }
 }
 

@@ -2,42 +2,27 @@
 
 use super::State;
 use super::budget::PER_VALUE;
-use super::evaluate::{Key, Name, Subject, Value};
+use super::evaluate::{At, Key, Name, Subject, Value};
 use super::store::{Span, StringId};
 use crate::operators::Rx;
 use crate::policy::Policy;
-use crate::policy::rule::{Link, Rule};
 use crate::policy::targets::{Exclusion, Select, Target};
 use crate::prefilter::{self, classes};
 use crate::variables::{Part, Source};
 
 impl State {
     /// Gathers the values of one variable of a list, exclusions left out.
-    pub(super) fn collect(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        target: &Target,
-        subjects: &mut Vec<Subject>,
-    ) {
+    pub(super) fn collect(&mut self, at: At<'_>, target: &Target, subjects: &mut Vec<Subject>) {
         let first = subjects.len();
-        self.gather(policy, rule, link, target, subjects);
-        self.leave_out_and_count(policy, rule, link, target, first, subjects);
+        self.gather(at, target, subjects);
+        self.leave_out_and_count(at, target, first, subjects);
     }
 
     /// Gathers those values of one variable that the prefilter says the rule may match.
-    pub(super) fn collect_hits(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        target: &Target,
-        subjects: &mut Vec<Subject>,
-    ) {
+    pub(super) fn collect_hits(&mut self, at: At<'_>, target: &Target, subjects: &mut Vec<Subject>) {
         let first = subjects.len();
         let mut hits = std::mem::take(&mut self.hits);
-        hits.extend(self.candidates.of(rule.bit, target.number));
+        hits.extend(self.candidates.of(at.rule.bit, target.number));
         for hit in hits.drain(..) {
             if let (Select::Pattern { rx, .. }, Some(name)) = (&target.select, hit.name)
                 && !is_selected(rx, self.store.text(name))
@@ -45,48 +30,33 @@ impl State {
                 continue;
             }
             let key = hit.name.map_or(Key::None, |name| Key::Text(self.store.span(name)));
-            let value = match link.multi_match {
+            let value = match at.link.multi_match {
                 true => Value::String(hit.value),
                 false => {
-                    let id = hit.image.unwrap_or_else(|| self.image(policy, hit.value, link.chain));
+                    let id = hit.image.unwrap_or_else(|| self.image(at.policy, hit.value, at.link.chain));
                     Value::Image { id, is_decided: hit.is_decided }
                 }
             };
             subjects.push(Subject { name: Name { variable: target.variable, key }, value });
         }
         self.hits = hits;
-        self.leave_out_and_count(policy, rule, link, target, first, subjects);
+        self.leave_out_and_count(at, target, first, subjects);
     }
 
-    fn leave_out_and_count(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        target: &Target,
-        first: usize,
-        subjects: &mut Vec<Subject>,
-    ) {
-        self.leave_out(policy, rule, link, first, subjects);
+    fn leave_out_and_count(&mut self, at: At<'_>, target: &Target, first: usize, subjects: &mut Vec<Subject>) {
+        self.leave_out(at, first, subjects);
         if target.count {
             self.count(target, first, subjects);
         }
     }
 
     /// Gathers the values of one variable, those that exclusions cover among them.
-    pub(super) fn gather(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        target: &Target,
-        subjects: &mut Vec<Subject>,
-    ) {
+    pub(super) fn gather(&mut self, at: At<'_>, target: &Target, subjects: &mut Vec<Subject>) {
         match target.source {
             Source::Scalar(variable) => {
                 let name = Name { variable: target.variable, key: Key::None };
                 let value = self.collections.scalar(variable);
-                self.offer(policy, link, name, value, subjects);
+                self.offer(at, name, value, subjects);
             }
             Source::Items(collections, part) => {
                 for collection in collections {
@@ -105,12 +75,12 @@ impl State {
                             let key = Key::Text(self.store.span(item.name));
                             let name = Name { variable: target.variable, key };
                             let value = if part == Part::Values { item.value } else { item.name };
-                            self.offer(policy, link, name, value, subjects);
+                            self.offer(at, name, value, subjects);
                         }
                     }
                 }
             }
-            _ => self.collect_written(policy, rule, target, subjects),
+            _ => self.collect_written(at, target, subjects),
         }
     }
 
@@ -130,7 +100,7 @@ impl State {
     }
 
     /// Adds a value, unless its bytes tell that the link cannot match it.
-    fn offer(&mut self, policy: &Policy, link: &Link, name: Name, value: StringId, subjects: &mut Vec<Subject>) {
+    fn offer(&mut self, At { policy, link, .. }: At<'_>, name: Name, value: StringId, subjects: &mut Vec<Subject>) {
         if link.needed != classes::ALL && !link.multi_match && !self.plain {
             let image = self.image(policy, value, link.chain);
             if self.store.classes(image) & link.needed == 0 {
@@ -142,7 +112,7 @@ impl State {
 
     /// Values that rules write or that are worked out.
     #[allow(clippy::too_many_lines, reason = "one arm per kind of variable")]
-    fn collect_written(&mut self, policy: &Policy, rule: &Rule, target: &Target, subjects: &mut Vec<Subject>) {
+    fn collect_written(&mut self, At { policy, rule, .. }: At<'_>, target: &Target, subjects: &mut Vec<Subject>) {
         let variable = target.variable;
         let mut push = |key, value| subjects.push(Subject { name: Name { variable, key }, value: Value::Text(value) });
         match target.source {
@@ -226,24 +196,17 @@ impl State {
     }
 
     /// Takes out the values that the rule's exclusions or `ctl` cover.
-    pub(super) fn leave_out(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        link: &Link,
-        first: usize,
-        subjects: &mut Vec<Subject>,
-    ) {
-        if link.exclusions.is_empty() && self.removals_of(policy, rule).next().is_none() {
+    pub(super) fn leave_out(&mut self, at: At<'_>, first: usize, subjects: &mut Vec<Subject>) {
+        if at.link.exclusions.is_empty() && self.removals_of(at).next().is_none() {
             return;
         }
-        let exclusions = link.exclusions.len() + self.control.target_removals.len();
+        let exclusions = at.link.exclusions.len() + self.control.target_removals.len();
         let mut kept = first;
         for index in first..subjects.len() {
             let Some(subject) = subjects.get(index).copied() else { break };
             let length = if let Key::Text(key) = subject.name.key { key.len() } else { 0 };
             self.store.budget.spend(exclusions as u64 * (PER_VALUE + length as u64));
-            if self.exclusion_of(policy, rule, link, subject.name).is_none() {
+            if self.exclusion_of(at, subject.name).is_none() {
                 subjects.swap(kept, index);
                 kept += 1;
             }
@@ -252,31 +215,25 @@ impl State {
     }
 
     /// Target removals by `ctl` that concern a rule.
-    fn removals_of<'p>(&self, policy: &'p Policy, rule: &Rule) -> impl Iterator<Item = (u16, &'p [Exclusion])> {
-        self.control.target_removals.iter().filter_map(|index| {
-            let removal = policy.parts.target_removals.get(usize::from(*index))?;
-            let concerned = prefilter::is_set(&removal.rules, rule.bit as usize);
+    fn removals_of<'p>(&self, at: At<'p>) -> impl Iterator<Item = (u16, &'p [Exclusion])> {
+        self.control.target_removals.iter().filter_map(move |index| {
+            let removal = at.policy.parts.target_removals.get(usize::from(*index))?;
+            let concerned = prefilter::is_set(&removal.rules, at.rule.bit as usize);
             concerned.then_some((*index, removal.exclusions.as_slice()))
         })
     }
 
     /// The exclusion that keeps a value from a link, and the number of the removal by `ctl` it is part of.
-    pub(super) fn exclusion_of<'p>(
-        &self,
-        policy: &'p Policy,
-        rule: &Rule,
-        link: &'p Link,
-        name: Name,
-    ) -> Option<(Option<u16>, &'p Exclusion)> {
-        let names = &policy.parts.names;
+    pub(super) fn exclusion_of<'p>(&self, at: At<'p>, name: Name) -> Option<(Option<u16>, &'p Exclusion)> {
+        let names = &at.policy.parts.names;
         let key = match name.key {
             Key::None => &[][..],
             Key::Text(span) => self.store.get(span),
             Key::Slot(slot) => names.spelled(slot),
         };
-        let own = link.exclusions.iter().map(|exclusion| (None, exclusion));
+        let own = at.link.exclusions.iter().map(|exclusion| (None, exclusion));
         let removed = self
-            .removals_of(policy, rule)
+            .removals_of(at)
             .flat_map(|(index, exclusions)| exclusions.iter().map(move |exclusion| (Some(index), exclusion)));
         own.chain(removed).find(|(_, exclusion)| exclusion.covers(name.variable, key, names))
     }

@@ -4,7 +4,7 @@
 //! them are repeated here, so that nothing is asked of the ordinary way.
 
 use super::State;
-use super::evaluate::{Key, Name, Subject, Value};
+use super::evaluate::{At, Key, Name, Subject, Value};
 use super::store::{Span, StringId};
 use crate::operators::{Operator, Text};
 use crate::policy::Policy;
@@ -13,9 +13,7 @@ use crate::trace::{Excerpt, Excluded, LinkTrace, Origin, Outcome, StepTrace, Tes
 
 /// A link that runs.
 struct Running<'a> {
-    policy: &'a Policy,
-    rule: &'a Rule,
-    link: &'a Link,
+    at: At<'a>,
     argument: &'a [u8],
     /// Its bit in the prefilter, if the prefilter may decide on it.
     gate: Option<usize>,
@@ -41,7 +39,7 @@ impl State {
         let mut links = Vec::with_capacity(rule.links.len());
         let mut matched = true;
         for (position, link) in rule.links.iter().enumerate() {
-            let traced = self.run_link_traced(policy, rule, link, position == 0);
+            let traced = self.run_link_traced(At { policy, rule, link }, position == 0);
             matched = traced.matched > 0;
             links.push(traced);
             if !matched {
@@ -78,12 +76,13 @@ impl State {
         }
     }
 
-    fn run_link_traced(&mut self, policy: &Policy, rule: &Rule, link: &Link, head: bool) -> LinkTrace {
+    fn run_link_traced(&mut self, at: At<'_>, head: bool) -> LinkTrace {
+        let At { policy, rule, link } = at;
         let traced = self.describe_link(policy, link);
         let gate = (head && !link.negated && link.is_steady()).then_some(rule.bit as usize);
-        let mut running = Running { policy, rule, link, argument: &[], gate, traced };
+        let mut running = Running { at, argument: &[], gate, traced };
         if link.targets.is_empty() {
-            self.apply_effects(policy, rule, link);
+            self.apply_effects(at);
             running.traced.matched = 1;
             self.keep_test(&mut running, TestTrace { matched: true, ..TestTrace::default() });
             return running.traced;
@@ -92,9 +91,9 @@ impl State {
         subjects.clear();
         for target in &link.targets {
             let first = subjects.len();
-            self.gather(policy, rule, link, target, &mut subjects);
+            self.gather(at, target, &mut subjects);
             self.note_exclusions(&mut running, subjects.get(first..).unwrap_or_default());
-            self.leave_out(policy, rule, link, first, &mut subjects);
+            self.leave_out(at, first, &mut subjects);
             if target.count {
                 self.count(target, first, &mut subjects);
             }
@@ -135,9 +134,9 @@ impl State {
     /// Notes those of the values that an exclusion covers.
     fn note_exclusions(&mut self, running: &mut Running<'_>, subjects: &[Subject]) {
         for subject in subjects {
-            let found = self.exclusion_of(running.policy, running.rule, running.link, subject.name);
+            let found = self.exclusion_of(running.at, subject.name);
             let Some((removal, exclusion)) = found else { continue };
-            let variable = self.spell(running.policy, subject.name);
+            let variable = self.spell(running.at.policy, subject.name);
             let value = match subject.value {
                 Value::String(id) | Value::Image { id, .. } => self.store.span(id),
                 Value::Text(span) => span,
@@ -164,9 +163,10 @@ impl State {
 
     /// As [`State::test_subject`].
     fn test_subject_traced(&mut self, running: &mut Running<'_>, subject: Subject) {
-        let chains = &running.policy.parts.chains;
-        let steps = &chains.get(running.link.chain).steps;
-        let every_state = running.link.multi_match && !steps.is_empty();
+        let At { policy, link, .. } = running.at;
+        let chains = &policy.parts.chains;
+        let steps = &chains.get(link.chain).steps;
+        let every_state = link.multi_match && !steps.is_empty();
         let (original, image) = match subject.value {
             Value::String(id) | Value::Image { id, .. } => (self.store.span(id), Some(id)),
             Value::Text(span) if steps.is_empty() => (span, None),
@@ -195,12 +195,12 @@ impl State {
 
     /// Tests a value as it is now.
     fn test_traced(&mut self, running: &mut Running<'_>, passing: &Passing) {
-        let (policy, link) = (running.policy, running.link);
+        let At { policy, link, .. } = running.at;
         let prefiltered = match (running.gate, passing.image) {
             (Some(bit), Some(image)) => !self.opens(policy, image, bit),
             _ => false,
         };
-        let matched = self.test(policy, running.rule, link, running.argument, passing.name, passing.now, None);
+        let matched = self.test(running.at, running.argument, passing.name, passing.now, None);
         running.traced.tested += 1;
         running.traced.matched += usize::from(matched);
         running.traced.prefiltered += usize::from(prefiltered);

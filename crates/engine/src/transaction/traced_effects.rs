@@ -1,10 +1,11 @@
 //! Applies the effects of a link and writes down what they change.
 
 use super::State;
+use super::evaluate::At;
 use super::store::Span;
 use crate::operators::numeric;
 use crate::policy::Policy;
-use crate::policy::rule::{Ctl, Effect, Link, Rule, TargetRemoval};
+use crate::policy::rule::{Ctl, Effect, Rule, TargetRemoval};
 use crate::prefilter;
 use crate::trace::{EffectTrace, Excerpt, Points};
 use crate::variables::Collection;
@@ -22,11 +23,12 @@ enum Written {
 
 impl State {
     /// As [`State::apply_effects`].
-    pub(super) fn apply_effects_traced(&mut self, policy: &Policy, rule: &Rule, link: &Link) {
+    pub(super) fn apply_effects_traced(&mut self, at: At<'_>) {
+        let At { policy, rule, link } = at;
         for effect in &link.effects {
             let written = self.written_by(policy, rule, effect);
             let before = written.as_ref().and_then(|written| self.look(policy, written));
-            self.apply_effect(policy, rule, link, effect);
+            self.apply_effect(at, effect);
             match (effect, written) {
                 (_, Some(written)) => {
                     let after = self.look(policy, &written);
