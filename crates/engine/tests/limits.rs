@@ -57,8 +57,8 @@ fn steps_depend_on_the_input_and_values_that_come_again_only_save_some() {
     let (first, many) = (steps(&one, short), steps(&one, &long));
     assert!(first > 100 && many > 100 * first, "{first} {many}");
     assert_eq!(steps(&other, short), first);
-    let (second, third) = (steps(&one, short), steps(&one, short));
-    assert!(second < first && third == second, "{first} {second} {third}");
+    let again: Vec<u64> = (0..3).map(|_| steps(&one, short)).collect();
+    assert!(again[0] <= first && again[1] < first && again[2] == again[1], "{first} {again:?}");
 }
 
 #[test]
