@@ -2,6 +2,8 @@
 
 use parapet_seclang::ast::{PersistentCollection, Variable, WritableCollection};
 
+use crate::prefilter::pass::lower;
+
 /// Named lists of values within a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Collection {
@@ -159,6 +161,10 @@ pub(crate) fn persistent(collection: WritableCollection) -> Option<PersistentCol
 
 /// Hash of a name without regard to the case of ASCII letters.
 pub(crate) fn key_hash(name: &[u8]) -> u32 {
-    name.iter()
-        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193))
+    let mix = |hash: u64, word: u64| (hash ^ lower(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let (words, rest) = name.as_chunks::<8>();
+    let hash = words.iter().fold(name.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let last = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let hash = mix(hash, last);
+    (hash ^ hash >> 32) as u32
 }

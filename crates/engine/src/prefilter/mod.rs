@@ -8,7 +8,7 @@
 pub(crate) mod classes;
 pub(crate) mod literals;
 pub(crate) mod needles;
-mod pass;
+pub(crate) mod pass;
 mod shorten;
 
 use smallvec::SmallVec;

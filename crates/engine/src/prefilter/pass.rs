@@ -89,7 +89,7 @@ impl Pass {
 
 /// Eight bytes in lower case.
 #[inline]
-fn lower(bytes: u64) -> u64 {
+pub(crate) fn lower(bytes: u64) -> u64 {
     let ascii = bytes & (0x7f * ONES);
     let from_a = ascii + (0x80 - b'A' as u64) * ONES;
     let beyond_z = ascii + (0x7f - b'Z' as u64) * ONES;

@@ -34,7 +34,10 @@ pub(crate) struct NamedValues {
 impl NamedValues {
     /// Place of a name.
     pub(crate) fn position(&self, name: &[u8], store: &Store) -> Option<usize> {
-        let hash = key_hash(name);
+        self.position_of(name, key_hash(name), store)
+    }
+
+    fn position_of(&self, name: &[u8], hash: u32, store: &Store) -> Option<usize> {
         self.values.iter().position(|named| named.hash == hash && store.get(named.name).eq_ignore_ascii_case(name))
     }
 
@@ -46,14 +49,16 @@ impl NamedValues {
     /// Sets a name; `most` names are kept at most.
     pub(crate) fn set(&mut self, name: Span, value: Span, most: usize, store: &mut Store) {
         store.budget.spend(self.values.len() as u64);
-        match self.position(store.get(name), store) {
+        let text = store.get(name);
+        let hash = key_hash(text);
+        match self.position_of(text, hash, store) {
             Some(index) => {
                 if let Some(named) = self.values.get_mut(index) {
                     named.value = value;
                 }
             }
             None if self.values.len() < most => {
-                self.values.push(Named { name, hash: key_hash(store.get(name)), value });
+                self.values.push(Named { name, hash, value });
             }
             None => store.budget.meet(Limit::Variables),
         }
