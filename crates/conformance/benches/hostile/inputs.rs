@@ -384,7 +384,7 @@ const XML_BODIES: &[Family] = &[
 
 /// Parts and files.
 const MULTIPART_BODIES: &[Family] = &[
-    ("multipart, 900 parts", |size| multipart(parts(size, 900))),
+    ("multipart, many parts", |size| multipart(parts(size, size / 140))),
     ("multipart, 10 parts", |size| multipart(parts(size, 10))),
     ("multipart, files", |size| {
         let one = |n: usize| part(&format!("Content-Disposition: form-data; name=f{n}; filename=a{n}.php"), b"<?php");
