@@ -7,6 +7,7 @@
 
 mod alert;
 mod attack;
+pub mod json;
 mod query;
 mod security_event;
 mod severity;
