@@ -6,7 +6,7 @@
 //! with the fields in their order and without spaces; serde reads everything else.
 
 use crate::{Action, AttackClass, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent};
-use crate::{Severity, Track, TrackReason};
+use crate::{Severity, ShortText, Track, TrackReason};
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Timelike, Utc};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -337,6 +337,16 @@ impl Json for String {
     }
 }
 
+impl Json for ShortText {
+    fn write(&self, json: &mut String) {
+        write_text(json, self);
+    }
+
+    fn read(json: &mut Rest<'_>) -> Option<Self> {
+        read_text(json).map(ShortText::from)
+    }
+}
+
 fn write_text(json: &mut String, mut text: &str) {
     json.push('"');
     loop {
@@ -461,7 +471,7 @@ mod tests {
             client_port: u16::MAX,
             request: RequestSummary {
                 uri: text.into(),
-                headers: vec![("Host".into(), text.into()), (text.into(), String::new())],
+                headers: vec![("Host".into(), text.into()), (text.into(), ShortText::default())],
                 ..RequestSummary::default()
             },
             status: 403,

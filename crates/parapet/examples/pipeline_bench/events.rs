@@ -28,7 +28,8 @@ pub fn pool(clients: u64) -> Vec<SecurityEvent> {
         let mut random = Random::new(number);
         event.client_ip = IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + random.below(clients) as u32));
         for index in 0..12 {
-            event.request.headers.push((format!("X-Header-{index}"), format!("value-{}", random.below(1000))));
+            let value = format!("value-{}", random.below(1000));
+            event.request.headers.push((format!("X-Header-{index}").into(), value.into()));
         }
         event
     };
