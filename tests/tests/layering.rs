@@ -45,7 +45,7 @@ const PINNED: &[(&str, &str)] = &[
 /// Rooms that must build in seconds: what they may depend on, and nothing else.
 const LIGHT: &[(&str, &[&str])] = &[
     ("parapet-seclang", &["memchr", "strsim", "thiserror"]),
-    ("parapet-event", &["chrono", "serde", "ulid"]),
+    ("parapet-event", &["chrono", "compact_str", "serde", "ulid"]),
     ("parapet-script", &["memchr", "mlua", "thiserror"]),
 ];
 

@@ -51,7 +51,8 @@ fn event(number: u64, total: u64, end: DateTime<Utc>) -> SecurityEvent {
     event.id = Ulid::from_parts(event.timestamp.timestamp_millis() as u64, u128::from(number));
     event.client_ip = IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + random.below(50_000) as u32));
     for index in 0..12 {
-        event.request.headers.push((format!("X-Header-{index}"), format!("value-{}", random.below(1000))));
+        let value = format!("value-{}", random.below(1000));
+        event.request.headers.push((format!("X-Header-{index}").into(), value.into()));
     }
     event
 }

@@ -7,6 +7,7 @@
 
 mod alert;
 mod attack;
+pub mod json;
 mod query;
 mod security_event;
 mod severity;
@@ -15,6 +16,6 @@ mod track;
 pub use alert::{Alert, AlertState, Delivery, DeliveryState};
 pub use attack::AttackClass;
 pub use query::{AggregateQuery, Bucket, Cursor, EventFilter, EventPage, EventQuery, GroupBy};
-pub use security_event::{Action, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent};
+pub use security_event::{Action, Finding, Origin, RequestSummary, ScoreEntry, SecurityEvent, ShortText};
 pub use severity::{Severity, SeverityBand};
 pub use track::{Track, TrackReason};

@@ -7,7 +7,7 @@ use crate::inspection::{Findings, LogDetails};
 use crate::response_head;
 use crate::text;
 use chrono::{DateTime, Utc};
-use parapet_event::{Action, Finding};
+use parapet_event::{Action, Finding, ShortText};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -73,7 +73,7 @@ struct Details {
     severity: String,
     ver: String,
     rev: String,
-    tags: Vec<String>,
+    tags: Vec<ShortText>,
     maturity: String,
     accuracy: String,
 }
@@ -87,7 +87,7 @@ pub(crate) fn line(exchange: &Exchange<'_>, found: &Findings) -> Vec<u8> {
     let has_part = |letter| found.audit_parts.is_empty() || found.audit_parts.contains(&letter);
     let mut headers = Map::new();
     for (name, value) in request.headers.into_iter().filter(|_| has_part(b'B')) {
-        insert(&mut headers, name, value);
+        insert(&mut headers, name.into(), value.into());
     }
     let mut response_headers = Map::new();
     let response_head = if has_part(b'F') { exchange.response_head.as_slice() } else { &[] };

@@ -337,7 +337,7 @@ fn finding(matched: &Match<'_>, redactor: &Redactor) -> Finding {
         phase: matched.phase,
         message: redactor.text(text::from_bytes_cut(matched.message, MESSAGE_MAX)),
         data: show(matched.data, MESSAGE_MAX),
-        tags: matched.tags.iter().map(|tag| text::from_bytes(tag)).collect(),
+        tags: matched.tags.iter().map(|tag| text::from_bytes(tag).into()).collect(),
         rule_severity: matched.severity,
         matched: show(matched.value, SHOWN_MAX),
         variable,

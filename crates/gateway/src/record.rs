@@ -137,7 +137,7 @@ impl Exchange<'_> {
                 .head
                 .headers()
                 .take(HEADERS_MAX)
-                .map(|(name, value)| (show(name), field(name, value)))
+                .map(|(name, value)| (show(name).into(), field(name, value).into()))
                 .collect(),
             body_bytes: self.body.reader.received,
         }

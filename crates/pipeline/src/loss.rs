@@ -129,7 +129,7 @@ fn event(id: Ulid, origin: Origin, hop: &str, events: u64, text: String) -> Secu
         outbound_score: 0,
         inbound_threshold: 0,
         paranoia_level: 0,
-        findings: vec![Finding { tags: vec!["parapet/loss".to_owned()], ..Finding::of_parapet(5, text) }],
+        findings: vec![Finding { tags: vec!["parapet/loss".into()], ..Finding::of_parapet(5, text) }],
         policy: String::new(),
         track: Some(Track::RealTime),
         track_reason: Some(TrackReason::EventsLost(events)),

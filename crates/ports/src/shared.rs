@@ -1,13 +1,9 @@
 //! Events as stages hand them to each other.
 
-use crate::{ErrorKind, PortError};
-use parapet_event::SecurityEvent;
+use parapet_event::{SecurityEvent, json};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
-
-/// Room for the JSON of an ordinary event, in bytes.
-const ORDINARY_BYTES: usize = 1024;
 
 /// An event that several hold at once, and its JSON as soon as one of them needed it: a stream and a store
 /// in one process encode it once.
@@ -33,25 +29,14 @@ impl SharedEvent {
     /// What is wrong with it.
     pub fn from_own_json(json: &[u8]) -> Result<SharedEvent, serde_json::Error> {
         let json = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
-        let event = serde_json::from_str(json)?;
+        // Another release wrote other fields.
+        let event = json::read(json).map_or_else(|| serde_json::from_str(json), Ok)?;
         Ok(SharedEvent(Arc::new(Inner { event, json: OnceLock::from(json.to_owned()) })))
     }
 
     /// The event as JSON.
-    ///
-    /// # Errors
-    /// `Rejected`, which no event is known to cause.
-    pub fn json(&self) -> Result<&str, PortError> {
-        if let Some(json) = self.0.json.get() {
-            return Ok(json);
-        }
-        let mut json = Vec::with_capacity(ORDINARY_BYTES);
-        let encoded = serde_json::to_writer(&mut json, &self.0.event).map_err(|error| error.to_string());
-        let text = encoded.and_then(|()| String::from_utf8(json).map_err(|error| error.to_string()));
-        let text = text.map_err(|error| {
-            PortError::new(ErrorKind::Rejected, format!("event {} cannot be encoded: {error}", self.id))
-        })?;
-        Ok(self.0.json.get_or_init(|| text))
+    pub fn json(&self) -> &str {
+        self.0.json.get_or_init(|| json::write(&self.0.event))
     }
 
     /// The event, to change it. Others that hold it keep it as it was.
@@ -104,19 +89,19 @@ mod tests {
     fn an_event_is_encoded_once_and_again_after_a_change() {
         let mut event = SharedEvent::new(sample_event(1));
         let other = event.clone();
-        let json = other.json().unwrap().to_owned();
+        let json = other.json().to_owned();
         assert_eq!(json, serde_json::to_string(&*event).unwrap());
-        assert!(std::ptr::eq(event.json().unwrap(), other.json().unwrap()), "shared");
+        assert!(std::ptr::eq(event.json(), other.json()), "shared");
         event.make_mut().site = "other".into();
-        assert_eq!(event.json().unwrap(), serde_json::to_string(&*event).unwrap());
-        assert_eq!(other.json().unwrap(), json, "others keep it as it was");
+        assert_eq!(event.json(), serde_json::to_string(&*event).unwrap());
+        assert_eq!(other.json(), json, "others keep it as it was");
     }
 
     #[test]
     fn what_an_event_was_read_from_is_its_json() {
-        let json = SharedEvent::new(sample_event(2)).json().unwrap().replace("{\"schema\"", "{ \"schema\"");
+        let json = SharedEvent::new(sample_event(2)).json().replace("{\"schema\"", "{ \"schema\"");
         let event = SharedEvent::from_own_json(json.as_bytes()).unwrap();
-        assert_eq!((event.json().unwrap(), &*event), (json.as_str(), &sample_event(2)));
+        assert_eq!((event.json(), &*event), (json.as_str(), &sample_event(2)));
         assert!(SharedEvent::from_own_json(b"{").is_err());
         assert!(SharedEvent::from_own_json(b"\xff").is_err());
     }

@@ -49,13 +49,14 @@ impl Encoding {
     /// # Errors
     /// `Rejected`, which no event is known to cause.
     pub(crate) fn encode(self, event: &SharedEvent) -> Result<Cow<'_, [u8]>, PortError> {
-        let refused = |error: String| PortError::new(ErrorKind::Rejected, format!("event {}: {error}", event.id));
         match self {
-            Encoding::Json => event.json().map(|json| json.as_bytes().into()),
+            Encoding::Json => Ok(event.json().as_bytes().into()),
             Encoding::Msgpack => {
                 let mut bytes = Vec::with_capacity(1024);
                 let mut writer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
-                event.serialize(&mut writer).map_err(|error| refused(error.to_string()))?;
+                event
+                    .serialize(&mut writer)
+                    .map_err(|error| PortError::new(ErrorKind::Rejected, format!("event {}: {error}", event.id)))?;
                 Ok(bytes.into())
             }
         }

@@ -357,7 +357,7 @@ fn classify(rule: u32, severity: u8) -> (Track, TrackReason) {
 
 fn request(attack: &Attack, site: &str) -> RequestSummary {
     let host = format!("{site}.example.com");
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let header = |name: &str, value: &str| (name.into(), value.into());
     let mut headers = vec![header("Host", &host)];
     if !attack.agent.is_empty() {
         headers.push(header("User-Agent", attack.agent));
@@ -387,7 +387,7 @@ fn finding(rule: &Rule) -> Finding {
         tags: vec![
             "application-multi".into(),
             "language-multi".into(),
-            format!("attack-{class}"),
+            format!("attack-{class}").into(),
             "paranoia-level/1".into(),
             "OWASP_CRS".into(),
         ],

@@ -345,7 +345,7 @@ pub(crate) struct Fetched {
 /// JSON of the events.
 fn encode<'a>(name: &str, events: &'a [SharedEvent]) -> Result<Vec<&'a str>, PortError> {
     let json = |event: &'a SharedEvent| {
-        let json = event.json().map_err(|error| PortError::new(error.kind, format!("{name}: {error}")))?;
+        let json = event.json();
         if json.len() > PAYLOAD_BYTES_MAX {
             let message = format!("{name}: event {} has {} bytes, more than {PAYLOAD_BYTES_MAX}", event.id, json.len());
             return Err(PortError::new(ErrorKind::Rejected, message));

@@ -83,7 +83,7 @@ impl Rows {
     /// Turns events into columns.
     ///
     /// # Errors
-    /// `Rejected` if an event has no JSON form.
+    /// `Rejected` if they are larger than a batch can be.
     pub(crate) fn encode(events: &[SharedEvent]) -> Result<Rows, PortError> {
         let mut search = StringBuilder::with_capacity(events.len(), events.len() * 256);
         let mut text = String::new();
@@ -142,7 +142,7 @@ impl Rows {
 
 /// The events as JSON.
 fn wire_form(events: &[SharedEvent]) -> Result<StringArray, PortError> {
-    let texts: Vec<&str> = events.iter().map(SharedEvent::json).collect::<Result<_, _>>()?;
+    let texts: Vec<&str> = events.iter().map(SharedEvent::json).collect();
     let bytes = texts.iter().map(|text| text.len()).sum();
     if i32::try_from(bytes).is_err() {
         let message = format!("{} events take {bytes} bytes, more than fit into one batch", events.len());

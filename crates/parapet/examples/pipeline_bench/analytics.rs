@@ -1,7 +1,7 @@
 //! Events per second through a stream and the analytics track, each confirmed by the embedded store.
 
 use crate::Outcome;
-use crate::events::{numbered, pool};
+use crate::events::{pool, renumber};
 use crate::figures::Figures;
 use chrono::Utc;
 use parapet_embedded::lakehouse::{self, Lakehouse};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Events of one append, as a router that has a backlog makes them.
-const BATCH: u64 = 2048;
+const BATCH: usize = 2048;
 const CLIENTS: u64 = 50_000;
 /// Events that may be on their way to the store: what is measured is the rate at which it keeps up, not how
 /// fast a backlog grows.
@@ -75,20 +75,29 @@ pub async fn warm_up(stream: Arc<dyn EventStream>, events: u64) -> Outcome<()> {
     Ok(())
 }
 
+/// Appends the pool again and again, each time under new numbers.
 async fn append(
     stream: Arc<dyn EventStream>,
     pool: Vec<SecurityEvent>,
     events: u64,
     confirmed: impl Fn() -> u64,
 ) -> Outcome<()> {
-    for start in (0..events).step_by(BATCH as usize) {
-        while start > confirmed() + AHEAD {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+    let mut pool: Vec<_> = pool.into_iter().map(SharedEvent::new).collect();
+    let mut appended = 0;
+    while appended < events {
+        for batch in pool.chunks_mut(BATCH) {
+            let length = batch.len().min(usize::try_from(events - appended)?);
+            let batch = &mut batch[..length];
+            while appended > confirmed() + AHEAD {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let now = Utc::now();
+            for (event, number) in batch.iter_mut().zip(appended..) {
+                renumber(event.make_mut(), number, now);
+            }
+            stream.append(batch).await?;
+            appended += batch.len() as u64;
         }
-        let now = Utc::now();
-        let numbers = start..(start + BATCH).min(events);
-        let event = |number: u64| SharedEvent::new(numbered(&pool[number as usize % pool.len()], number, now));
-        stream.append(&numbers.map(event).collect::<Vec<_>>()).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::events::pool;
 use crate::figures::Figures;
-use parapet_event::SecurityEvent;
+use parapet_event::{SecurityEvent, json};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::time::Instant;
@@ -14,7 +14,7 @@ type Encode = fn(&SecurityEvent) -> Outcome<Vec<u8>>;
 type Decode = fn(&[u8]) -> Outcome<SecurityEvent>;
 
 const ENCODINGS: [(&str, Encode, Decode); 2] = [
-    ("json", |event| Ok(serde_json::to_vec(event)?), |bytes| Ok(serde_json::from_slice(bytes)?)),
+    ("json", |event| Ok(json::write(event).into()), |bytes| Ok(json::read(str::from_utf8(bytes)?).ok_or("not read")?)),
     ("msgpack", pack, unpack),
 ];
 

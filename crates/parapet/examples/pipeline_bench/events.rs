@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use chrono::{DateTime, Utc};
-use parapet_event::{Action, AttackClass, Origin, SecurityEvent};
+use parapet_event::{Action, AttackClass, SecurityEvent};
 use parapet_ports::EventStream;
 use parapet_ports::registry::{Place, Settings, find};
 use parapet_ports::suites::{Random, sample_event};
@@ -28,7 +28,8 @@ pub fn pool(clients: u64) -> Vec<SecurityEvent> {
         let mut random = Random::new(number);
         event.client_ip = IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + random.below(clients) as u32));
         for index in 0..12 {
-            event.request.headers.push((format!("X-Header-{index}"), format!("value-{}", random.below(1000))));
+            let value = format!("value-{}", random.below(1000));
+            event.request.headers.push((format!("X-Header-{index}").into(), value.into()));
         }
         event
     };
@@ -52,10 +53,14 @@ pub fn attacks(clients: u64) -> Vec<SecurityEvent> {
 
 /// A copy with an id of its own, as a worker numbers it.
 pub fn numbered(event: &SecurityEvent, number: u64, now: DateTime<Utc>) -> SecurityEvent {
-    SecurityEvent {
-        id: Ulid::from_parts(u64::try_from(now.timestamp_millis()).unwrap_or_default(), u128::from(number)),
-        timestamp: now,
-        origin: Origin { sequence: number + 1, ..event.origin },
-        ..event.clone()
-    }
+    let mut event = event.clone();
+    renumber(&mut event, number, now);
+    event
+}
+
+/// Makes another event of one.
+pub fn renumber(event: &mut SecurityEvent, number: u64, now: DateTime<Utc>) {
+    event.id = Ulid::from_parts(u64::try_from(now.timestamp_millis()).unwrap_or_default(), u128::from(number));
+    event.timestamp = now;
+    event.origin.sequence = number + 1;
 }

@@ -161,7 +161,7 @@ fn finding(message: Message<'_>) -> Finding {
         },
         message: kept(message.message),
         data: kept(message.data),
-        tags: message.tags.into_iter().map(kept).collect(),
+        tags: message.tags.into_iter().map(|tag| kept(tag).into()).collect(),
         rule_severity: message.severity,
         variable: parts.variable,
         matched: parts.matched,
@@ -279,7 +279,7 @@ fn summary<'a>(
             summary.body_bytes = value.parse().unwrap_or_default();
         }
         let value = if SENSITIVE_HEADERS.iter().any(|known| is(known)) { REDACTED.into() } else { value.into_owned() };
-        summary.headers.push((name, value));
+        summary.headers.push((name.into(), value.into()));
     }
     if summary.host.is_empty() {
         summary.host = host.into_owned();

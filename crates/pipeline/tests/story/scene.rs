@@ -213,7 +213,7 @@ fn finding(rule_id: u32, class: AttackClass) -> Finding {
         phase: 2,
         message: "a rule matched".into(),
         data: String::new(),
-        tags: vec![format!("attack-{}", class.as_str())],
+        tags: vec![format!("attack-{}", class.as_str()).into()],
         rule_severity: Some(2),
         variable: "ARGS:id".into(),
         matched: "1 or 1=1".into(),

@@ -108,7 +108,7 @@ pub fn sample_event(number: u64) -> SecurityEvent {
             uri: format!("/search?q={}&page={number}", random.pick(&WORDS)),
             protocol: "HTTP/1.1".into(),
             host: "shop.example".into(),
-            headers: vec![("User-Agent".into(), user_agent.clone()), ("Accept".into(), "*/*".into())],
+            headers: vec![("User-Agent".into(), user_agent.clone().into()), ("Accept".into(), "*/*".into())],
             user_agent,
             body_bytes: random.below(5000),
         },

@@ -100,7 +100,8 @@ impl Config {
             .set("compression.type", self.compression.as_str())
             // Java's hash of the key, so that other producers choose the same partition.
             .set("partitioner", "murmur2_random")
-            .set("linger.ms", "1")
+            // Within less, one append goes out as many small batches, and each costs the broker a request.
+            .set("linger.ms", "5")
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("queue.buffering.max.messages", "200000")
