@@ -26,7 +26,7 @@ fn transactions(criterion: &mut Criterion) {
         eprintln!("SKIPPED transactions: neither PARAPET_CRS nor PARAPET_TEST_DATA is set");
         return;
     };
-    let requests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/requests");
+    let requests = Path::new("../../bench/requests");
     for paranoia in [1, 4] {
         let policy = match rule_set(&rules, Mode::Blocking(paranoia)) {
             Ok(rule_set) => rule_set.policy,

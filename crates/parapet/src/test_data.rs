@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) fn path(test: &str, name: &str) -> Option<PathBuf> {
     if let Some(root) = std::env::var_os("PARAPET_TEST_DATA") {
         // Tests run in their crate's directory; a relative path is meant from the project's root.
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(root).join(name);
+        let path = PathBuf::from("../..").join(root).join(name);
         assert!(path.exists(), "PARAPET_TEST_DATA has no {name}");
         return Some(path);
     }

@@ -33,7 +33,7 @@ fn skip(reason: &str) {
 
 fn samples(data: &Path) -> Vec<Sample> {
     let mut samples = sample::gate();
-    let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/requests");
+    let bench = Path::new("../../bench/requests");
     for entry in std::fs::read_dir(bench).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

@@ -6,12 +6,12 @@ use std::path::Path;
 
 #[test]
 fn the_checked_in_document_is_fresh() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let path = Path::new("openapi.json");
     let fresh = parapet_console::openapi_json();
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        std::fs::write(&path, fresh).unwrap();
+        std::fs::write(path, fresh).unwrap();
     }
-    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         checked_in == fresh,
         "{} is stale: run `UPDATE_OPENAPI=1 cargo test -p parapet-console --test api openapi`",
