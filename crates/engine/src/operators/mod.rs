@@ -267,6 +267,29 @@ impl Operator {
         })
     }
 
+    /// The same, and what a value that passes gives to `TX.0` to `TX.9`.
+    ///
+    /// # Errors
+    /// The operator was given up before it came to a result.
+    pub(crate) fn matches_capturing(&self, argument: &[u8], value: &[u8], out: &mut Captures) -> Result<bool, GivenUp> {
+        out.clear();
+        Ok(match self {
+            // What they capture is what they find.
+            Operator::Pm(pm) => pm.find(value).inspect(|(start, end)| out.push_range(*start, *end)).is_some(),
+            Operator::DetectSqli => detect_sqli::detect(value).inspect(|found| out.push_text(found)).is_some(),
+            Operator::Verify(checksum, rx) => {
+                verified(*checksum, rx, value)?.inspect(|(start, end)| out.push_range(*start, *end)).is_some()
+            }
+            _ => {
+                let matches = self.matches(argument, value)?;
+                if matches {
+                    self.captures(argument, value, out);
+                }
+                matches
+            }
+        })
+    }
+
     /// Whether the result depends on nothing but the value, as far as the argument has no macros.
     pub(crate) fn is_constant(&self) -> bool {
         match self {
@@ -315,22 +338,11 @@ impl Operator {
                     rx.captures(value, out);
                 }
             }
-            Operator::Pm(pm) => {
-                if let Some((start, end)) = pm.find(value) {
-                    out.push_range(start, end);
-                }
-            }
-            Operator::DetectSqli => {
-                if let Some(fingerprint) = detect_sqli::detect(value) {
-                    out.push_text(&fingerprint);
-                }
+            Operator::Pm(_) | Operator::DetectSqli | Operator::Verify(..) => {
+                // It passed, so it is not given up.
+                let _ = self.matches_capturing(argument, value, out);
             }
             Operator::DetectXss | Operator::Lookup(Lookup::Rbl(_)) => out.push_range(0, value.len()),
-            Operator::Verify(checksum, rx) => {
-                if let Ok(Some((start, end))) = verified(*checksum, rx, value) {
-                    out.push_range(start, end);
-                }
-            }
             _ => {}
         }
     }

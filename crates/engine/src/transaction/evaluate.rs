@@ -189,42 +189,55 @@ impl State {
     /// Tests one transformed value, unless it is `known` whether the operator matches it; on a match
     /// stores captures and applies the link's effects.
     pub(super) fn test(&mut self, at: At<'_>, argument: &[u8], name: Name, value: Span, known: Option<bool>) -> bool {
-        let At { policy, link, .. } = at;
+        let link = at.link;
         let steps = if known.is_some() { 0 } else { link.operator.steps(argument, value.len()) };
         self.store.budget.spend(PER_VALUE + steps);
-        let text = self.store.get(value);
-        let outcome = match (&link.operator, link.number, known) {
-            (_, _, Some(known)) => known,
-            (Operator::Number(number), Some(with), None) => compare(*number, text, with),
-            (Operator::Lookup(Lookup::Script(script)), _, None) => self.ask_script(at, script, name, value),
-            (Operator::Lookup(lookup), _, None) => self.look_up(policy, lookup, value),
-            (operator, _, None) => match operator.matches(argument, text) {
-                Ok(outcome) => outcome,
-                Err(GivenUp { steps }) => {
-                    self.store.budget.spend(steps);
-                    self.give_up_pattern(policy);
-                    return false;
-                }
-            },
+        let outcome = match known {
+            Some(known) => Ok(known),
+            None => self.ask(at, argument, name, value),
         };
-        if outcome == link.negated {
-            return false;
+        match outcome {
+            Ok(outcome) if outcome == link.negated => return false,
+            Ok(_) => {}
+            Err(GivenUp { steps }) => {
+                self.store.budget.spend(steps);
+                self.give_up_pattern(at.policy);
+                return false;
+            }
         }
-        if link.capture && !link.negated {
-            self.store_captures(link, argument, value);
+        if captures(link) {
+            // Groups may have taken a second, slower search.
+            self.store.budget.spend(2 * link.operator.steps(argument, value.len()));
+            self.store_captures(value);
         }
         self.matched.push(MatchedValue { name, value });
         self.apply_effects(at);
         true
     }
 
+    /// Whether the operator of a link matches a value; what it captures of it is in `captures` then.
+    fn ask(&mut self, at: At<'_>, argument: &[u8], name: Name, value: Span) -> Result<bool, GivenUp> {
+        let link = at.link;
+        let text = self.store.get(value);
+        let outcome = match (&link.operator, link.number) {
+            (Operator::Number(number), Some(with)) => compare(*number, text, with),
+            (Operator::Lookup(Lookup::Script(script)), _) => self.ask_script(at, script, name, value),
+            (Operator::Lookup(lookup), _) => self.look_up(at.policy, lookup, value),
+            (operator, _) if captures(link) => {
+                return operator.matches_capturing(argument, text, &mut self.captures);
+            }
+            (operator, _) => return operator.matches(argument, text),
+        };
+        if outcome && captures(link) {
+            link.operator.captures(argument, self.store.get(value), &mut self.captures);
+        }
+        Ok(outcome)
+    }
+
     /// Puts what the operator captured into `TX.0` to `TX.9`: groups that took no part are empty,
     /// places without a group are taken out.
-    fn store_captures(&mut self, link: &Link, argument: &[u8], value: Span) {
-        // Groups take a second, slower search.
-        self.store.budget.spend(2 * link.operator.steps(argument, value.len()));
-        let mut captures = std::mem::take(&mut self.captures);
-        link.operator.captures(argument, self.store.get(value), &mut captures);
+    fn store_captures(&mut self, value: Span) {
+        let captures = std::mem::take(&mut self.captures);
         for group in 0..10 {
             let stored = match (captures.range(group), captures.get(group, &[])) {
                 (Some((start, end)), _) => Some(value.part(start, end)),
@@ -279,6 +292,11 @@ fn gate_of(policy: &Policy, bit: usize) -> (usize, usize) {
         Some(gate) => (1, gate),
         None => (0, bit),
     }
+}
+
+/// Whether what the operator of a link captures is wanted.
+fn captures(link: &Link) -> bool {
+    link.capture && !link.negated
 }
 
 fn compare(number: Number, value: &[u8], with: i64) -> bool {
