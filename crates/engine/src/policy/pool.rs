@@ -24,7 +24,8 @@ pub(super) struct Pool {
 struct Place {
     #[allow(clippy::vec_box, reason = "a transaction takes and returns the box as it is")]
     states: Mutex<Vec<Box<State>>>,
-    tools: Mutex<Option<Box<Tools>>>,
+    #[allow(clippy::vec_box, reason = "likewise")]
+    tools: Mutex<Vec<Box<Tools>>>,
 }
 
 impl Pool {
@@ -44,13 +45,14 @@ impl Pool {
 
     /// The thread's tools, or new ones.
     pub(super) fn take_tools(&self) -> Box<Tools> {
-        let kept = self.place().tools.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self.place().tools.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_default()
     }
 
-    /// Keeps tools for the thread's next transaction.
+    /// Keeps tools for the next transaction of the thread, or of another one with the same place: there are
+    /// never more than threads run phases at once.
     pub(super) fn keep_tools(&self, tools: Box<Tools>) {
-        *self.place().tools.lock().unwrap_or_else(PoisonError::into_inner) = Some(tools);
+        self.place().tools.lock().unwrap_or_else(PoisonError::into_inner).push(tools);
     }
 
     fn place(&self) -> &Place {
@@ -75,5 +77,23 @@ impl Hasher for Number {
 
     fn write_u64(&mut self, number: u64) {
         self.0 = number;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_that_are_in_use_at_once_are_all_kept() {
+        let pool = Pool::default();
+        let taken = || {
+            let tools = [pool.take_tools(), pool.take_tools()];
+            let mut addresses = tools.each_ref().map(|tools| std::ptr::from_ref(&**tools) as usize);
+            addresses.sort_unstable();
+            tools.into_iter().for_each(|tools| pool.keep_tools(tools));
+            addresses
+        };
+        assert_eq!(taken(), taken());
     }
 }
