@@ -391,6 +391,7 @@ mod tests {
             "sleep",
             "true",
             "count",
+            "ifnull",
             "dbms_lock.sleep",
             "div",
             "a.b",

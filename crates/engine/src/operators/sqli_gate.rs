@@ -159,6 +159,8 @@ static KEYWORDS: LazyLock<Keywords> = LazyLock::new(|| {
         // Of words that are merged the first is enough: without it nothing is merged.
         let (word, kind) = match keyword.word.split_once(' ') {
             Some((first, _)) => (first, RESERVED),
+            // Behind a semicolon the library takes a function that begins like this for a statement.
+            None if keyword.word.starts_with("IF") => (keyword.word, RESERVED),
             None if HARMLESS_TYPES.contains(&keyword.token_type) => (keyword.word, keyword.token_type),
             None => (keyword.word, RESERVED),
         };
@@ -333,6 +335,14 @@ mod tests {
             assert!(!matters || !is_harmless(word), "{}", keyword.word);
             assert!(!matters || !is_harmless(&word.to_ascii_lowercase()), "{}", keyword.word);
         }
+    }
+
+    #[test]
+    fn a_function_that_may_be_a_statement_is_left_to_the_library() {
+        for value in ["U;;IFF*(", "1;ifnull 1", "x ; Iff(1)", "1;ifnull(1,1)"] {
+            assert!(!is_harmless(value.as_bytes()), "{value}");
+        }
+        assert!(SqliState::new(b"U;;IFF*(", SqliFlags::FLAG_NONE).detect());
     }
 
     #[test]
