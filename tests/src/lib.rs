@@ -29,19 +29,19 @@ pub fn skip(test: &str, reason: &str) {
 }
 
 /// How long something may take to come about. Generous: test machines are slow and busy.
-pub const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(90);
 
-/// Asks again and again until there is an answer. Waiting says nothing of speed: that is for benchmarks.
+/// Asks again and again until there is an answer, for so long.
 ///
 /// # Panics
-/// If that does not come about.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+/// If there is none by then.
+pub fn eventually<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < DEADLINE, "{what} did not come about within {DEADLINE:?}");
+        assert!(start.elapsed() < within, "{what} did not come about within {within:?}");
         sleep(Duration::from_millis(50));
     }
 }

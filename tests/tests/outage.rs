@@ -6,7 +6,7 @@
 use parapet_scenarios::client::{self, Session};
 use parapet_scenarios::product::{Product, rule_set};
 use parapet_scenarios::traffic::{Traffic, assert_stored_once, attack, number_of};
-use parapet_scenarios::{DEADLINE, skip, wait_for};
+use parapet_scenarios::{eventually, skip};
 use parapet_services::{Kafka, Redis};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ const CLIENTS: usize = 4;
 const BACKLOG: usize = 1000;
 /// A client that is first heard of after the outage.
 const NEWCOMER: usize = 99;
+const DEADLINE: Duration = Duration::from_secs(180);
 /// Until a new attack has its alert after the server is back, on however busy a machine.
 const ALERT_BOUND: Duration = Duration::from_secs(90);
 
@@ -55,6 +56,10 @@ impl Server for Kafka {
     }
 }
 
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually(what, DEADLINE, || holds().then_some(()));
+}
+
 /// Value of a metric with these labels.
 fn metric(product: &Product, name: &str, labels: &[&str]) -> f64 {
     let text = client::get(product.console, "/metrics").expect("an answer").body;
@@ -73,9 +78,9 @@ fn survive_an_outage(server: &mut impl Server) {
     server.kill();
     traffic.wait_for(BACKLOG, DEADLINE);
     assert_eq!(client::get(product.gateway, "/").expect("an answer").status, 200, "ordinary traffic goes on");
-    wait_for("an outage that readiness shows", || ready().status == 503 && ready().body.contains("router"), &true);
+    wait_until("readiness shows the outage", || ready().status == 503 && ready().body.contains("router"));
     let waiting = || metric(&product, "parapet_stream_unread", &["stream=\"spool\"", "group=\"router\""]);
-    wait_for("a backlog that the metrics show", || waiting() >= BACKLOG as f64 / 2.0, &true);
+    wait_until("the metrics show the backlog", || waiting() >= BACKLOG as f64 / 2.0);
 
     server.restart();
     let back = Instant::now();
@@ -84,7 +89,7 @@ fn survive_an_outage(server: &mut impl Server) {
     let address = format!("10.0.0.{NEWCOMER}");
     let has_alert = |alert: &Value| alert["client_ip"] == address.as_str();
     let alerts = || session.get(path).json().as_array().is_some_and(|all| all.iter().any(has_alert));
-    wait_for("the alert of the new attack", alerts, &true);
+    wait_until("the new attack has its alert", alerts);
     println!("a new attack had its alert {:?} after the server was back", back.elapsed());
     assert!(back.elapsed() < ALERT_BOUND, "a new attack waited {:?} for its alert", back.elapsed());
     traffic.wait_for(200, DEADLINE);
@@ -92,7 +97,7 @@ fn survive_an_outage(server: &mut impl Server) {
     answered.push(newest);
     let stored = assert_stored_once(&session, &answered, DEADLINE);
     assert_eq!(stored, answered.len() + 1, "there is one of the ordinary request, for its numeric Host");
-    wait_for("readiness", || ready().status, &200);
+    wait_until("readiness", || ready().status == 200);
     let dropped = client::get(product.console, "/metrics").expect("an answer").body;
     assert!(!dropped.contains("parapet_hop_dropped_total"), "{dropped}");
 }

