@@ -39,7 +39,7 @@ pub(crate) struct Step {
 
 /// Values that some rules test.
 pub(crate) struct Watch {
-    /// Tells it from all other watches of the policy.
+    /// Tells it from all other watches of the policy; below 2^31.
     pub(crate) id: u32,
     /// Number of the target that the rules have in common.
     pub(crate) number: u32,

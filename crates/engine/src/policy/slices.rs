@@ -84,7 +84,8 @@ impl Slice {
                         let known = slice.watches.iter().position(|watch| watch.number == target.number);
                         let index = known.unwrap_or_else(|| {
                             let index = slice.watches.len();
-                            let id = u32::from(rule.phase) << 24 | number << 16 | index as u32;
+                            // 32 slices and the two others take six bits, and 22 are more targets than fit.
+                            let id = u32::from(rule.phase) << 28 | number << 22 | index as u32;
                             slice.watches.push(Watch::new(id, target.number, target.source, key));
                             index
                         });
