@@ -1,6 +1,8 @@
 //! Distinct strings, each once, with what has been worked out about it: the kinds of bytes it has, its
 //! images under transformations, the gates of rules it opens.
 
+use std::ops::Range;
+
 use super::recall::{self, Fingerprint};
 use crate::prefilter::classes::{self, ClassSet};
 use crate::variables::key_hash;
@@ -28,6 +30,13 @@ struct Entry {
     fingerprint: Option<Fingerprint>,
     /// Whether gates that its text opens have been closed, for each prefilter.
     refuted: [bool; 2],
+}
+
+impl Entry {
+    /// Where its text is in the buffer.
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.length as usize
+    }
 }
 
 /// Strings and what is known about them.
@@ -108,8 +117,7 @@ impl Strings {
     pub(super) fn key_hash(&mut self, index: u32) -> u32 {
         let Some(entry) = self.entries.get_mut(index as usize) else { return NONE };
         if entry.key_hash == NONE {
-            let text = self.bytes.get(entry.start as usize..entry.start as usize + entry.length as usize);
-            entry.key_hash = key_hash(text.unwrap_or_default());
+            entry.key_hash = key_hash(self.bytes.get(entry.range()).unwrap_or_default());
         }
         entry.key_hash
     }
@@ -118,8 +126,7 @@ impl Strings {
     pub(super) fn fingerprint(&mut self, index: u32, key: u64) -> Option<Fingerprint> {
         let entry = self.entries.get_mut(index as usize)?;
         if entry.fingerprint.is_none() {
-            let text = self.bytes.get(entry.start as usize..entry.start as usize + entry.length as usize)?;
-            entry.fingerprint = Some(recall::fingerprint(text, key));
+            entry.fingerprint = Some(recall::fingerprint(self.bytes.get(entry.range())?, key));
         }
         entry.fingerprint
     }
@@ -240,7 +247,7 @@ impl Strings {
             Some(row) => gates.extend_from_within(row as usize * words..(row as usize + 1) * words),
             None => {
                 gates.resize(begin + words, 0);
-                let text = self.bytes.get(entry.start as usize..entry.start as usize + entry.length as usize);
+                let text = self.bytes.get(entry.range());
                 scan(text.unwrap_or_default(), entry.classes, gates.get_mut(begin..).unwrap_or_default());
             }
         }
