@@ -2,9 +2,10 @@
 //!
 //! Each literal is filed under six of its bytes, its *key* (shorter ones under four, three or two). For
 //! each byte the pass asks a table whether any key ends like the three bytes up to it, for eight bytes at
-//! once, and whether one begins like the three bytes that it would begin with; only where one does it asks a bitmap about the whole key, and only then compares. The table tells
-//! letters apart and little else, so that it stays in the processor's nearest cache. Keys are chosen so
-//! that benign text seldom gets beyond the first question.
+//! once, and whether one begins like the three bytes that it would begin with; only where one does it asks
+//! a bitmap about the whole key, and only then compares. The table tells letters apart and little else, so
+//! that it stays in the processor's nearest cache. Keys are chosen so that benign text seldom gets beyond
+//! the first question.
 
 use std::collections::HashMap;
 use std::ops::Range;
